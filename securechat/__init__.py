@@ -1,0 +1,1 @@
+"""securechat: group chat through a relay that can read nothing."""

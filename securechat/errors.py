@@ -1,0 +1,68 @@
+"""
+Every error that a person or an embedder can meet.
+
+The docstring of an error is what its user reads: `str` fills the error's fields into it. So
+each says what happened and, where there is something to do, what to do next. Fields never
+hold a secret: an error's text ends in logs and in tracebacks.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TypeVar, dataclass_transform
+
+import attrs
+
+_E = TypeVar("_E", bound="SecureChatError")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(attrs.field,))
+def _error(cls: type[_E]) -> type[_E]:
+    return attrs.define(kw_only=True, eq=False, repr=False, str=False, slots=False)(cls)
+
+
+class SecureChatError(Exception):
+    """Something in securechat failed."""
+
+    def __str__(self) -> str:
+        text = " ".join(inspect.cleandoc(type(self).__doc__ or type(self).__name__).split())
+        return text.format_map(vars(self))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+
+# What is malformed or does not verify
+
+
+class Malformed(SecureChatError):
+    """Bytes that came from elsewhere are not what the protocol allows."""
+
+
+@_error
+class EncodingError(Malformed):
+    """A structure is malformed: {what}."""
+
+    what: str
+
+
+@_error
+class WireError(Malformed):
+    """A line is malformed: {what}."""
+
+    what: str
+
+
+@_error
+class BadSignature(SecureChatError):
+    """The signature of {what!r} does not hold."""
+
+    what: str
+
+
+@_error
+class BadCiphertext(SecureChatError):
+    """
+    A ciphertext does not open: it was made for another key or another place in the
+    conversation, or somebody changed it.
+    """
