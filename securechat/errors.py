@@ -51,6 +51,7 @@ class WireError(Malformed):
     """A line is malformed: {what}."""
 
     what: str
+    unknown: bool = False
 
 
 @_error
