@@ -67,3 +67,19 @@ class BadCiphertext(SecureChatError):
     A ciphertext does not open: it was made for another key or another place in the
     conversation, or somebody changed it.
     """
+
+
+# The membership log
+
+
+@_error
+class EntryRefused(SecureChatError):
+    """An entry of the membership log breaks a rule: {why}."""
+
+    why: str
+
+
+class StaleEntry(SecureChatError):
+    """
+    An entry of the membership log does not stand on the log's head: another one came first.
+    """

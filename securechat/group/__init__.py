@@ -1,0 +1,1 @@
+"""What the members of one room know: cryptography without sockets, clocks or files."""

@@ -1,0 +1,175 @@
+"""
+The membership log: who is in a room, decided by signed entries and nothing else.
+
+Each entry names the one before it by hash, is signed by a member, and carries the hash of
+the roster that it leads to. So the log alone says who is a member, and everybody who has its
+head agrees on all of it. The relay holds the log and checks every entry by the very code that
+the clients run; it is believed about nothing.
+
+`Log` is the state after an entry, immutable: `Log.founded` makes it from the create entry and
+`Log.after` from each further one, or raises `EntryRefused`; a newcomer takes it from a
+`snapshot`. Everything here is public. Confirmation tags are carried, not checked: that takes
+the keys of `securechat.group.keys`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import attrs
+
+from securechat.encoding import decode, encode, shaped
+from securechat.errors import BadSignature, EncodingError, EntryRefused, StaleEntry
+from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry, Subject
+from securechat.group.roster import Membership, Policy
+from securechat.identity import Identity
+
+CONSENT_WINDOW = 16
+"""A consent holds for an entry while its head is one of the last 16."""
+
+MAX_SNAPSHOT = 2_000_000
+"""Bytes of the largest snapshot."""
+
+
+@attrs.frozen
+class Log:
+    """The log's state after its newest entry."""
+
+    room: bytes
+    label: str
+    membership: Membership
+    recent: tuple[SignedEntry, ...]
+    """The last 16 entries, the newest last."""
+
+    @property
+    def newest(self) -> Entry:
+        return self.recent[-1].entry
+
+    @property
+    def epoch(self) -> int:
+        """The number of the newest entry, and so of the keys that go with it."""
+        return self.newest.epoch
+
+    @property
+    def head(self) -> bytes:
+        return self.recent[-1].head
+
+    @classmethod
+    def founded(cls, signed: SignedEntry) -> Log:
+        """
+        Return the log that begins with the create entry *signed*.
+
+        :raises EntryRefused: if it breaks a rule.
+        """
+        entry, detail = signed.entry, signed.entry.detail
+        if not isinstance(detail, Create):
+            raise EntryRefused(why="a log begins with a create entry")
+        membership = _founders(detail)
+        if (entry.room, entry.epoch, entry.prev, entry.seq, entry.transcript) != (
+            (ZERO, 1, ZERO, 0, ZERO)
+        ) or entry.author != detail.subject.fingerprint:
+            raise EntryRefused(why="a create entry stands on nothing and adds its author")
+        _check_signature(signed, detail.subject.ed25519)
+        _check_state(entry, membership)
+        return cls(signed.head, detail.label, membership, (signed,))
+
+    def after(self, signed: SignedEntry) -> Log:
+        """
+        Return the log with *signed* at its end.
+
+        :raises StaleEntry: if it stands on another head than this log's.
+        :raises EntryRefused: if it breaks a rule.
+        """
+        entry, detail = signed.entry, signed.entry.detail
+        if not isinstance(detail, Add):
+            raise EntryRefused(why="a room is created once")
+        if entry.room != self.room:
+            raise EntryRefused(why="the entry is of another room")
+        if entry.prev != self.head:
+            raise StaleEntry()
+        if entry.epoch != self.epoch + 1 or entry.seq <= self.newest.seq:
+            raise EntryRefused(why="its epoch or its view of the stream does not follow")
+        membership = self.membership_with(detail, entry.author)
+        row = self.membership.rows[self.membership.index[entry.author]]
+        _check_signature(signed, row.ed25519)
+        try:
+            detail.check_consent(self.room, entry.author)
+        except BadSignature:
+            raise EntryRefused(why="the newcomer did not agree to it") from None
+        _check_state(entry, membership)
+        return attrs.evolve(
+            self, membership=membership, recent=(*self.recent, signed)[-CONSENT_WINDOW:]
+        )
+
+    def snapshot(self) -> bytes:
+        """Return the CBOR array [membership, the last 16 entries], for a newcomer."""
+        return encode(self.membership.value(), [each.value() for each in self.recent])
+
+    @classmethod
+    def entered(cls, label: str, signed: SignedEntry, snapshot: bytes) -> Log:
+        """
+        Return the log that ends with *signed*, as the *snapshot* from the relay has it.
+
+        The newcomer has checked *signed*; the snapshot is believed only as far as that entry
+        vouches for it: its state hash for the roster, and its `prev` for the entries before.
+
+        :raises EncodingError: if the snapshot is malformed.
+        :raises EntryRefused: if it is not the one of *signed*.
+        """
+        membership_value, recent_value = shaped(decode(snapshot), list, list)
+        membership = Membership.of(membership_value)
+        _check_state(signed.entry, membership)
+        if signed.entry.author not in membership.index:
+            raise EntryRefused(why="its author is not on the roster it leads to")
+        recent = tuple(SignedEntry.of(each) for each in recent_value)
+        if len(recent) != min(CONSENT_WINDOW, signed.entry.epoch) or recent[-1] != signed:
+            raise EntryRefused(why="the relay shows other entries before it")
+        for earlier, later in pairwise(recent):
+            if (later.entry.prev, later.entry.epoch) != (earlier.head, earlier.entry.epoch + 1):
+                raise EntryRefused(why="the entries before it do not lead to it")
+        return cls(signed.entry.room, label, membership, recent)
+
+    def membership_with(self, add: Add, author: bytes) -> Membership:
+        """
+        Return the membership that *add* by *author* leads to.
+
+        :raises EntryRefused: if roster, policy or the consent's age forbid it.
+        """
+        membership = self.membership
+        if not membership.may_vouch(author):
+            raise EntryRefused(why="its author may not vouch here")
+        if add.subject.fingerprint in membership.index:
+            raise EntryRefused(why="the newcomer is on the roster already")
+        if len(membership.rows) >= membership.policy.roster_maximum:
+            raise EntryRefused(why="the room is full")
+        if (add.consent_epoch, add.consent_head) not in self.heads:
+            raise EntryRefused(why="the newcomer's consent is too old")
+        return membership.with_row(add.subject.row(self.epoch + 1, author))
+
+    @property
+    def heads(self) -> tuple[tuple[int, bytes], ...]:
+        """The (epoch, head) pairs that a consent may name."""
+        return tuple((each.entry.epoch, each.head) for each in self.recent)
+
+
+def _founders(detail: Create) -> Membership:
+    founder = detail.subject.fingerprint
+    return Membership(detail.policy, (founder,), (), (detail.subject.row(1, founder),))
+
+
+def _check_signature(signed: SignedEntry, author: bytes) -> None:
+    try:
+        signed.check_signature(author)
+    except BadSignature:
+        raise EntryRefused(why="its signature does not hold") from None
+
+
+def _check_state(entry: Entry, membership: Membership) -> None:
+    if entry.state_hash != membership.hash:
+        raise EntryRefused(why="its state hash is not that of the roster it leads to")
+
+
+def founding(identity: Identity, label: str, policy: Policy, leaf: bytes, random: bytes) -> Entry:
+    """Return the content of the create entry by which *identity* founds a room."""
+    detail = Create(random, label, policy, Subject.of(identity.bundle, leaf))
+    return Entry(ZERO, 1, ZERO, 0, ZERO, identity.fingerprint, _founders(detail).hash, detail)
