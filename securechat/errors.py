@@ -83,3 +83,52 @@ class StaleEntry(SecureChatError):
     """
     An entry of the membership log does not stand on the log's head: another one came first.
     """
+
+
+# Identity and trust
+
+
+@_error
+class UnsupportedVersion(Malformed):
+    """
+    The {what} is of version {version}, and this securechat knows version {known}: {who} must
+    upgrade.
+    """
+
+    what: str
+    version: int
+    known: int
+    who: str = attrs.field(
+        init=False,
+        default=attrs.Factory(
+            lambda self: "you" if self.version > self.known else "whoever made it", takes_self=True
+        ),
+    )
+
+
+@_error
+class BadFingerprint(Malformed):
+    """That is no fingerprint: {what}. Compare it with the original and type it again."""
+
+    what: str
+
+
+@_error
+class DamagedInstallation(SecureChatError):
+    """{name} is not the file that came with securechat. Install securechat again."""
+
+    name: str
+
+
+# Messages
+
+
+@_error
+class MessageTooLong(SecureChatError):
+    """
+    The message is {size} bytes long; at most {most} fit into one. Send it in parts. Nothing
+    was sent.
+    """
+
+    size: int
+    most: int
