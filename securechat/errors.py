@@ -114,6 +114,16 @@ class BadFingerprint(Malformed):
 
 
 @_error
+class AddressError(Malformed):
+    """
+    That is no address: {what}. A relay's address is securechat://HOST:PORT#PIN, a room's
+    securechat://HOST:PORT/ROOM#PIN.
+    """
+
+    what: str
+
+
+@_error
 class DamagedInstallation(SecureChatError):
     """{name} is not the file that came with securechat. Install securechat again."""
 
@@ -132,3 +142,32 @@ class MessageTooLong(SecureChatError):
 
     size: int
     most: int
+
+
+# Admission
+
+
+@_error
+class AdmissionRefused(SecureChatError):
+    """
+    Joining #{label} was refused at the step {step!r}: {why}. Somebody on the way, the relay or
+    the member who answered, does not keep to the protocol. Nobody was admitted.
+    """
+
+    label: str
+    step: str
+    why: str
+
+
+@_error
+class VoucherUnknown(SecureChatError):
+    """
+    A member of #{label} vouches for you whom you do not trust: {groups} ({words}). If you know
+    whose fingerprint that is, because its owner told you, add it with "securechat trust add
+    NAME FINGERPRINT" and join again. Otherwise stay out: a relay can invent rooms.
+    """
+
+    label: str
+    fingerprint: bytes
+    groups: str
+    words: str
