@@ -179,14 +179,17 @@ def _words_check(fp: bytes) -> bytes:
 
 
 def _parse_words(tokens: list[str]) -> bytes:
-    unknown = [_unknown(*each) for each in enumerate(tokens, start=1) if _index(each[1]) is None]
+    number, unknown = 0, []
+    for position, token in enumerate(tokens, start=1):
+        index = _index(token)
+        if index is None:
+            unknown.append(_unknown(position, token))
+        else:
+            number = number << _WORD_BITS | index
     if unknown:
-        raise BadFingerprint(what="; ".join(unknown))
+        raise BadFingerprint(what="; ".join(unknown[:_WORDS]))
     if len(tokens) != _WORDS:
         raise BadFingerprint(what=f"it has {len(tokens)} words, and a fingerprint has {_WORDS}")
-    number = 0
-    for token in tokens:
-        number = number << _WORD_BITS | (_index(token) or 0)
     data = number.to_bytes(LENGTH + 1, "big")
     fp, check = data[:LENGTH], data[LENGTH:]
     if _words_check(fp) != check:
