@@ -19,7 +19,7 @@ from itertools import pairwise
 import attrs
 
 from securechat.encoding import decode, encode, shaped
-from securechat.errors import BadSignature, EncodingError, EntryRefused, StaleEntry
+from securechat.errors import BadSignature, EntryRefused, StaleEntry
 from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry, Subject
 from securechat.group.roster import Membership, Policy
 from securechat.identity import Identity

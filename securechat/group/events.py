@@ -1,0 +1,94 @@
+"""What a room has to tell its member."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+
+@attrs.frozen
+class RoomEvent:
+    """Something happened in the room *label*."""
+
+    label: str
+
+
+@attrs.frozen
+class MemberAdded(RoomEvent):
+    """The fingerprint *member* is on the roster now; *voucher* vouched for it."""
+
+    member: bytes
+    voucher: bytes
+    seq: int
+
+
+@attrs.frozen
+class Named(RoomEvent):
+    """A member said what it wants to be called: `hello_i_am`. A label, and no proof."""
+
+    member: bytes
+    name: str
+
+
+@attrs.frozen
+class Message(RoomEvent):
+    """*sender* wrote *text*, as number *seq* of the stream. It is as hostile as its author."""
+
+    sender: bytes
+    text: str
+    seq: int
+
+
+@attrs.frozen
+class Delivered(RoomEvent):
+    """What was sent under *ticket* is in the stream, as number *seq*."""
+
+    ticket: int
+    seq: int
+
+
+@attrs.frozen
+class Confirmed(RoomEvent):
+    """A trusted member other than the voucher has spoken: the room is the one it knows."""
+
+    by: bytes
+
+
+@attrs.frozen
+class FramesMissing(RoomEvent):
+    """The relay no longer has, or withholds, the numbers *first* to *last* of the stream."""
+
+    first: int
+    last: int
+
+
+class Reason(Enum):
+    """Why an alarm was raised."""
+
+    REPLAYED = "replayed"
+    """The relay sent again what was here already."""
+    DROPPED = "dropped"
+    """Messages of a sender were left out."""
+    REORDERED = "reordered"
+    """A sender claims to have seen what comes after its own message, or less than before."""
+    FORKED = "forked"
+    """A sender saw another past than this member: the relay shows two."""
+    FORGED = "forged"
+    """A frame that its sender did not make."""
+    BAD_ENTRY = "bad entry"
+    """A change of the roster that breaks the rules; it was not followed."""
+    MALFORMED = "malformed"
+    """A member signed something that is no message."""
+
+
+@attrs.frozen
+class Alarm(RoomEvent):
+    """
+    The relay, or the member *sender*, broke a rule. It may be either: an alarm names both, and
+    stays with the room.
+    """
+
+    reason: Reason
+    sender: bytes | None
+    seq: int

@@ -1,0 +1,136 @@
+"""
+Frames: how one message is padded, signed and encrypted.
+
+::
+
+    header = epoch ‖ sender's row ‖ n
+    pt     = kind ‖ seen_seq ‖ seen_T ‖ body, then 0x80 and zeros to a multiple of 64
+    sig    = Sign_sender("msg", G ‖ head ‖ header ‖ pt)
+    ct     = ChaCha20-Poly1305(mk_{i,n}, nonce, ad = H("ad", G, head, header), pt ‖ sig)
+
+Everybody in a room can derive everybody's message keys; the signature says who wrote. Both it
+and the encryption hold room, head and header, so that a frame is of use nowhere else.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import attrs
+
+from securechat.encoding import decode, encode, shaped
+from securechat.errors import EncodingError, MessageTooLong
+from securechat.group.keys import Ratchet
+from securechat.identity import Identity
+from securechat.primitives import (
+    HASH_LENGTH,
+    NONCE_LENGTH,
+    SIGNATURE_LENGTH,
+    decrypt,
+    digest,
+    encrypt,
+    random_bytes,
+    verify,
+)
+
+MAX_BODY = 32_768
+"""Bytes in the body of one message."""
+
+_BLOCK = 64
+
+
+class Kind(IntEnum):
+    """What a message's body is."""
+
+    HEARTBEAT = 0
+    """Nothing: it only shows what its sender has seen."""
+    HELLO = 1
+    """The seed's `hello_i_am`: CBOR [name, fingerprint]."""
+    TEXT = 2
+    """UTF-8 text."""
+
+
+@attrs.frozen
+class Header:
+    """What the relay may know of a frame: its epoch, its sender's row, and the count n."""
+
+    epoch: int
+    row: int
+    n: int
+
+    def value(self) -> list[int]:
+        return [self.epoch, self.row, self.n]
+
+
+@attrs.frozen
+class Frame:
+    """A message as it travels."""
+
+    header: Header
+    nonce: bytes
+    ciphertext: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """H("frame", bytes): what the transcript folds."""
+        return digest("frame", encode(*self.header.value(), self.nonce, self.ciphertext))
+
+
+@attrs.frozen
+class Content:
+    """What a frame says: a message, and up to where its sender had seen the stream."""
+
+    kind: int
+    seen_seq: int
+    seen_transcript: bytes
+    body: bytes
+
+
+def seal_frame(
+    sender: Identity, ratchet: Ratchet, room: bytes, head: bytes, header: Header, content: Content
+) -> Frame:
+    """
+    Return the frame that says *content*, under the next key of *ratchet*.
+
+    :raises MessageTooLong: if the body is larger than 32 KiB.
+    """
+    if len(content.body) > MAX_BODY:
+        raise MessageTooLong(size=len(content.body), most=MAX_BODY)
+    padded = _pad(encode(*attrs.astuple(content)))
+    signature = sender.sign("msg", room, head, header.value(), padded)
+    key, _ = ratchet.step()
+    nonce = random_bytes(NONCE_LENGTH)
+    associated = digest("ad", room, head, header.value())
+    return Frame(header, nonce, encrypt(key, nonce, encode(padded, signature), associated))
+
+
+def open_frame(
+    frame: Frame, sender: bytes, ratchet: Ratchet, room: bytes, head: bytes
+) -> tuple[Content, Ratchet]:
+    """
+    Return what *frame* says, and the ratchet after it.
+
+    :param sender: the Ed25519 key of the row that the frame names.
+    :param ratchet: that row's ratchet, standing at the frame's n.
+    :raises BadCiphertext: if it does not open under these keys.
+    :raises BadSignature: if the sender did not write it: another member did.
+    :raises EncodingError: if what its sender signed is malformed.
+    """
+    key, after = ratchet.step()
+    header = frame.header.value()
+    opened = decrypt(key, frame.nonce, frame.ciphertext, digest("ad", room, head, header))
+    padded, signature = shaped(decode(opened), bytes, SIGNATURE_LENGTH)
+    verify(sender, signature, "msg", room, head, header, padded)
+    return Content(*shaped(decode(_unpad(padded)), int, int, HASH_LENGTH, bytes)), after
+
+
+def _pad(data: bytes) -> bytes:
+    """Append 0x80 and zeros up to a multiple of 64 bytes (ISO/IEC 7816-4)."""
+    return data + b"\x80" + bytes(-(len(data) + 1) % _BLOCK)
+
+
+def _unpad(padded: bytes) -> bytes:
+    data, mark, rest = padded.rpartition(b"\x80")
+    if not mark or rest.strip(b"\0") or len(rest) >= _BLOCK or len(padded) % _BLOCK:
+        raise EncodingError(what="padding that is none")
+    return data
