@@ -88,6 +88,10 @@ def pin_text(pin: bytes) -> str:
     return base64.urlsafe_b64encode(pin).decode("ascii").rstrip("=")
 
 
+def _lower(host: str) -> str:
+    return host.lower()
+
+
 @attrs.frozen
 class Address:
     """
@@ -101,7 +105,7 @@ class Address:
     """
 
     kind: Kind = "tls"
-    host: str = attrs.field(default="", converter=lambda host: host.lower())
+    host: str = attrs.field(default="", converter=_lower)
     port: int = DEFAULT_PORT
     path: str = ""
     room: str | None = None
