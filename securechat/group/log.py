@@ -20,9 +20,8 @@ import attrs
 
 from securechat.encoding import decode, encode, shaped
 from securechat.errors import BadSignature, EntryRefused, StaleEntry
-from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry, Subject
-from securechat.group.roster import Membership, Policy
-from securechat.identity import Identity
+from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry
+from securechat.group.roster import Membership
 
 CONSENT_WINDOW = 16
 """A consent holds for an entry while its head is one of the last 16."""
@@ -169,7 +168,7 @@ def _check_state(entry: Entry, membership: Membership) -> None:
         raise EntryRefused(why="its state hash is not that of the roster it leads to")
 
 
-def founding(identity: Identity, label: str, policy: Policy, leaf: bytes, random: bytes) -> Entry:
-    """Return the content of the create entry by which *identity* founds a room."""
-    detail = Create(random, label, policy, Subject.of(identity.bundle, leaf))
-    return Entry(ZERO, 1, ZERO, 0, ZERO, identity.fingerprint, _founders(detail).hash, detail)
+def founding(detail: Create) -> Entry:
+    """Return the content of the create entry that *detail* makes: a room with its founder."""
+    founder = detail.subject.fingerprint
+    return Entry(ZERO, 1, ZERO, 0, ZERO, founder, _founders(detail).hash, detail)

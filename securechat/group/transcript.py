@@ -56,10 +56,15 @@ class Transcript:
         seq = self.seq if self.seq in self._values else max(self._values)
         return seq, self._values[seq]
 
-    def rebase(self, seq: int, value: bytes) -> None:
-        """Believe T = *value* at *seq*, and fold on over the items after it that are here."""
+    def learn(self, seq: int, value: bytes) -> None:
+        """
+        Where T is unknown, believe that it was *value* at *seq*, and fold on over the items
+        after *seq* that are here.
+        """
+        if self.seq in self._values or seq >= self.seq:
+            return
         self._values[seq] = value
-        while seq + 1 in self._digests and seq + 1 not in self._values:
-            value = digest("T", value, seq + 1, self._digests[seq + 1])
+        while (item := self._digests.get(seq + 1)) is not None:
+            value = digest("T", value, seq + 1, item)
             seq += 1
             self._values[seq] = value
