@@ -9,6 +9,7 @@ hold a secret: an error's text ends in logs and in tracebacks.
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TypeVar, dataclass_transform
 
 import attrs
@@ -128,6 +129,123 @@ class DamagedInstallation(SecureChatError):
     """{name} is not the file that came with securechat. Install securechat again."""
 
     name: str
+
+
+# Files
+
+
+@_error
+class NotPrivate(SecureChatError):
+    """
+    Others than you have access to {path} (its mode is {found}). Take it from them with
+    chmod {mode} '{path}', and ask yourself who may have used it.
+    """
+
+    path: Path
+    found: str
+    mode: str
+
+
+@_error
+class FileExists(SecureChatError):
+    """There is already a file {path}, and it is not overwritten."""
+
+    path: Path
+
+
+@_error
+class DamagedFile(SecureChatError):
+    """
+    The file {path} cannot be used: {what}. It was left as it is; bring it back from a backup,
+    or move it away.
+    """
+
+    path: Path
+    what: str
+
+
+@_error
+class NoIdentity(SecureChatError):
+    """There is no identity in {path}. Make one with securechat init, or choose --home."""
+
+    path: Path
+
+
+class EmptyPassphrase(SecureChatError):
+    """An empty passphrase protects nothing: give another, or say --no-passphrase."""
+
+
+@_error
+class PassphraseNeeded(SecureChatError):
+    """The identity in {path} is encrypted: its passphrase is needed."""
+
+    path: Path
+
+
+@_error
+class NotEncrypted(SecureChatError):
+    """
+    A passphrase was given for {path}, but the identity there is not encrypted. If you chose
+    so, give none; if you did not, somebody replaced the file.
+    """
+
+    path: Path
+
+
+@_error
+class WrongPassphrase(SecureChatError):
+    """The passphrase does not open the identity in {path}. Try again."""
+
+    path: Path
+
+
+# Trust
+
+
+@_error
+class BadPetname(SecureChatError):
+    """That is no name for a trusted identity: {what}."""
+
+    what: str
+
+
+@_error
+class PetnameTaken(SecureChatError):
+    """
+    {petname} is already the name of {fingerprint}. Choose another name, or first say
+    securechat trust remove '{petname}'.
+    """
+
+    petname: str
+    fingerprint: str
+
+
+@_error
+class AlreadyTrusted(SecureChatError):
+    """
+    That identity is already trusted, as {petname}. To rename it, first say
+    securechat trust remove '{petname}'.
+    """
+
+    petname: str
+
+
+@_error
+class NotTrusted(SecureChatError):
+    """{who} is not among your trusted identities; securechat trust list shows them."""
+
+    who: str
+
+
+@_error
+class BundleMismatch(SecureChatError):
+    """
+    The bundle belongs to {found}, not to {wanted}: two were mixed up, or somebody poses as
+    somebody else.
+    """
+
+    found: str
+    wanted: str
 
 
 # Messages

@@ -15,6 +15,7 @@ shows what it holds except to a key file, and knows nobody else's name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import attrs
@@ -42,17 +43,20 @@ def fingerprint(version: int, ed25519: bytes, xwing_hash: bytes) -> bytes:
     return primitives.digest("id", version, ed25519, xwing_hash)
 
 
-def check_version(version: object, what: str) -> None:
+def check_version(fields: Sequence[object], what: str, known: int = VERSION) -> None:
     """
-    Check the *version*, the first element of a decoded structure, before its other elements.
+    Check the version, the first of the decoded *fields*, before their shape: a later version
+    may have another one.
 
-    :raises UnsupportedVersion: if it is another one than `VERSION`; it says who must upgrade.
-    :raises EncodingError: if it is no version at all.
+    :param what: what they are, for the error.
+    :raises UnsupportedVersion: if it is not the *known* one; it says who must upgrade.
+    :raises EncodingError: if there is none.
     """
+    version = fields[0] if fields else None
     if type(version) is not int:
         raise EncodingError(what=f"a {what} without a version")
-    if version != VERSION:
-        raise UnsupportedVersion(what=what, version=version, known=VERSION)
+    if version != known:
+        raise UnsupportedVersion(what=what, version=version, known=known)
 
 
 @attrs.frozen(repr=False)
@@ -111,7 +115,7 @@ class Bundle:
         :raises UnsupportedVersion: if another version of securechat made it.
         """
         fields = decode(data)
-        check_version(next(iter(fields), None), "bundle")
+        check_version(fields, "bundle")
         return cls(*shaped(fields, int, primitives.ED25519_LENGTH, primitives.XWING_LENGTH))
 
     def armour(self) -> str:
@@ -200,7 +204,7 @@ class Identity:
         :raises UnsupportedVersion: if another version of securechat made it.
         """
         fields = decode(data)
-        check_version(next(iter(fields), None), "identity")
+        check_version(fields, "identity")
         _, *secrets = shaped(
             fields, int, _SEED_LENGTH, primitives.XWING_SECRET_LENGTH, primitives.KEY_LENGTH
         )

@@ -34,7 +34,7 @@ def check_revocation(data: bytes) -> bytes:
     :raises BadSignature: if the identity did not sign it.
     """
     fields = decode(data)
-    check_version(next(iter(fields), None), "revocation certificate")
+    check_version(fields, "revocation certificate")
     version, ed25519, xwing_hash, signature = shaped(
         fields, int, primitives.ED25519_LENGTH, primitives.HASH_LENGTH, primitives.SIGNATURE_LENGTH
     )
