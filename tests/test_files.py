@@ -1,0 +1,108 @@
+"""Tests of `securechat.files`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from securechat.errors import DamagedFile, FileExists, NotPrivate
+from securechat.files import locked, private_directory, read_private, write_private
+
+
+def mode(path: Path) -> int:
+    """Return the permissions of *path*."""
+    return path.stat().st_mode & 0o7777
+
+
+class FileTests(SynchronousTestCase):
+    """Files that only their user may read."""
+
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp()).resolve() / "home"
+        self.path = self.home / "file"
+
+    def test_modes(self) -> None:
+        """File and directory are made for the user alone, whatever the umask."""
+        self.addCleanup(os.umask, os.umask(0))
+        write_private(self.path, b"data")
+        self.assertEqual((mode(self.home), mode(self.path)), (0o700, 0o600))
+        self.assertEqual(read_private(self.path, 4), b"data")
+
+    def test_never_overwrites(self) -> None:
+        """A file that is there stays as it is, and nothing else is left behind."""
+        write_private(self.path, b"old")
+        error = self.assertRaises(FileExists, write_private, self.path, b"new")
+        self.assertIn(str(self.path), str(error))
+        self.assertEqual(read_private(self.path, 9), b"old")
+        self.assertEqual(os.listdir(self.home), ["file"])
+
+    def test_replaces(self) -> None:
+        """Where it is asked for, the new file takes the old one's place."""
+        write_private(self.path, b"old")
+        write_private(self.path, b"new", replace=True)
+        self.assertEqual(read_private(self.path, 9), b"new")
+        self.assertEqual(os.listdir(self.home), ["file"])
+
+    def test_failure_leaves_the_old(self) -> None:
+        """Where the new file cannot be made durable, the old one stays, and nothing else."""
+        write_private(self.path, b"old")
+
+        def full(descriptor: int) -> None:
+            raise OSError("no space left")
+
+        self.patch(os, "fsync", full)
+        with self.assertRaises(OSError):
+            write_private(self.path, b"new", replace=True)
+        self.assertEqual(read_private(self.path, 9), b"old")
+        self.assertEqual(os.listdir(self.home), ["file"])
+
+    def test_file_open_to_others(self) -> None:
+        """A file that others can read or write is refused with the command that helps."""
+        write_private(self.path, b"data")
+        for found in (0o640, 0o604, 0o620):
+            self.path.chmod(found)
+            error = self.assertRaises(NotPrivate, read_private, self.path, 9)
+            self.assertIn(f"its mode is {found:o}", str(error))
+            self.assertIn(f"chmod 600 '{self.path}'", str(error))
+
+    def test_directory_open_to_others(self) -> None:
+        """A directory that others can enter is refused, to read from and to write into."""
+        write_private(self.path, b"data")
+        self.home.chmod(0o711)
+        for call in (
+            lambda: read_private(self.path, 9),
+            lambda: write_private(self.home / "other", b""),
+            lambda: private_directory(self.home),
+        ):
+            error = self.assertRaises(NotPrivate, call)
+            self.assertIn(f"chmod 700 '{self.home}'", str(error))
+
+    def test_limit(self) -> None:
+        """A file that is too long is refused without being read whole."""
+        write_private(self.path, b"12345")
+        error = self.assertRaises(DamagedFile, read_private, self.path, 4)
+        self.assertIn("more than 4 bytes", str(error))
+
+    def test_no_file(self) -> None:
+        """Where there is no file, the ordinary error says so."""
+        self.assertRaises(FileNotFoundError, read_private, self.path, 9)
+
+    def test_lock(self) -> None:
+        """While one program holds the lock another cannot have it, and afterwards it can."""
+        private_directory(self.home)
+        attempt = (
+            "import fcntl, os, sys\n"
+            "fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        )
+
+        def other() -> int:
+            command = [sys.executable, "-c", attempt, str(self.home)]
+            return subprocess.run(command, capture_output=True, check=False).returncode
+
+        with locked(self.home):
+            self.assertEqual(other(), 1)
+        self.assertEqual(other(), 0)
