@@ -121,7 +121,7 @@ def _complaint(position: int, group: str) -> str:
         return f"group {position} ({group}) has a {strange[0]}, which no fingerprint has"
     for other in range(1, _GROUPS + 1):
         if _holds(other, group):
-            return f"group {position} ({group}) should be group {other}"
+            return f"group {position} ({group}) should be group {other}, or is mistyped"
     return f"group {position} ({group}) is mistyped"
 
 
