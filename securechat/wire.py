@@ -124,16 +124,19 @@ class Text:
 class Versions:
     """Protocol versions in rising order, separated by commas."""
 
+    _most: ClassVar[int] = 16
     _number: ClassVar[Decimal] = Decimal()
 
     def parse(self, field: bytes) -> tuple[int, ...]:
+        if field.count(b",") >= self._most:
+            raise WireError(what="no list of versions")
         return self._checked(tuple(self._number.parse(each) for each in field.split(b",")))
 
     def serialise(self, value: tuple[int, ...]) -> bytes:
         return b",".join(self._number.serialise(each) for each in self._checked(value))
 
     def _checked(self, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not 1 <= len(value) <= 16 or list(value) != sorted(set(value)):
+        if not 1 <= len(value) <= self._most or list(value) != sorted(set(value)):
             raise WireError(what="no list of versions")
         return value
 
@@ -142,18 +145,21 @@ class Versions:
 class Settings:
     """``name=number`` pairs separated by commas, each name once; unknown names are kept."""
 
+    _most: ClassVar[int] = 32
     _name: ClassVar[Text] = Text(re.compile(r"[a-z][a-z-]{0,31}"), "name of a limit")
     _number: ClassVar[Decimal] = Decimal()
 
     def parse(self, field: bytes) -> Mapping[str, int]:
+        if field.count(b",") >= self._most:
+            raise WireError(what="no list of limits")
         pairs = [each.partition(b"=") for each in field.split(b",")]
         value = {self._name.parse(name): self._number.parse(number) for name, _, number in pairs}
-        if len(value) != len(pairs) or len(value) > 32:
+        if len(value) != len(pairs):
             raise WireError(what="no list of limits")
         return value
 
     def serialise(self, value: Mapping[str, int]) -> bytes:
-        if not 1 <= len(value) <= 32:
+        if not 1 <= len(value) <= self._most:
             raise WireError(what="no list of limits")
         return b",".join(
             self._name.serialise(name) + b"=" + self._number.serialise(number)
@@ -231,7 +237,7 @@ class Words:
             raise WireError(what="words that are no UTF-8") from None
 
     def serialise(self, value: str) -> bytes:
-        words = self._checked(value).encode("utf-8", "replace")
+        words = self._checked(value).encode("utf-8")
         if len(words) > MAX_WORDS:
             raise WireError(what="too many words")
         return words
