@@ -29,13 +29,7 @@ _MAX_DEPTH = 8
 class _EveryTag(dict[int, Any]):
     """A table of tag decoders in which every tag is there, and is refused before it is read."""
 
-    def __contains__(self, tag: object) -> bool:
-        return True
-
-    def __getitem__(self, tag: int) -> Any:
-        return self.get(tag)
-
-    def get(self, tag: int, default: object = None) -> Any:
+    def __missing__(self, tag: int) -> Any:
         return _refuse
 
 

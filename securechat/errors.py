@@ -289,3 +289,228 @@ class VoucherUnknown(SecureChatError):
     fingerprint: bytes
     groups: str
     words: str
+
+
+# The client
+
+
+class Unreachable(SecureChatError):
+    """The relay cannot be reached, or cannot be used as it is."""
+
+
+@_error
+class ConnectFailed(Unreachable):
+    """
+    No connection to {address}: {why}. Check the address and your network, and that the relay
+    is running.
+    """
+
+    address: str
+    why: str
+
+
+@_error
+class WrongPin(Unreachable):
+    """
+    The relay at {address} is not the one that the address names: its key has the pin {shown},
+    and the address says {expected}. Either the relay has a new key, or somebody stands between
+    you and it. Nothing was sent. Ask whoever runs the relay for its address, by another way.
+    """
+
+    address: str
+    expected: str
+    shown: str
+
+
+@_error
+class WrongName(Unreachable):
+    """
+    The relay at {address} shows a certificate for {shown}, not for {expected}. Use the name
+    that it is for, or an address with the relay's pin (securechat://HOST:PORT#PIN).
+    """
+
+    address: str
+    expected: str
+    shown: str
+
+
+@_error
+class UntrustedCertificate(Unreachable):
+    """
+    No certificate authority that this machine knows vouches for the relay at {address}: {why}.
+    Ask whoever runs the relay for its address with the pin (securechat://HOST:PORT#PIN).
+    """
+
+    address: str
+    why: str
+
+
+@_error
+class NeedsEndpoint(Unreachable):
+    """
+    {address} is an onion service, and only Tor gets there: say how, with a tunnel or a proxy
+    as the endpoint.
+    """
+
+    address: str
+
+
+@_error
+class NotARelay(Unreachable):
+    """What answers at {address} does not speak as a relay does: {why}."""
+
+    address: str
+    why: str
+
+
+@_error
+class RelaySilent(Unreachable):
+    """The relay at {address} has not answered for {seconds:.0f} seconds. Try again later."""
+
+    address: str
+    seconds: float
+
+
+@_error
+class VersionMismatch(Unreachable):
+    """
+    This securechat speaks version {mine} of the protocol, and the relay speaks version
+    {theirs}: {who} must upgrade.
+    """
+
+    mine: int
+    theirs: int
+    who: str = attrs.field(
+        init=False,
+        default=attrs.Factory(
+            lambda self: "you" if self.mine < self.theirs else "the relay", takes_self=True
+        ),
+    )
+
+
+@_error
+class ConnectionLost(Unreachable):
+    """The connection to {address} was lost: {why}."""
+
+    address: str
+    why: str
+
+
+class NotConnected(SecureChatError):
+    """There is no connection to the relay: connect first."""
+
+
+@_error
+class RelayRefused(SecureChatError):
+    """The relay refused: {words}."""
+
+    words: str
+
+
+class ProofRefused(RelayRefused):
+    """
+    The relay does not accept the proof of your identity: {words}. If it should be reached
+    under another address, use that one.
+    """
+
+
+class RelayBusy(RelayRefused):
+    """The relay has reached a limit: {words}. Try again later, or ask whoever runs it."""
+
+
+class RelayClosing(RelayRefused):
+    """The relay is shutting down: {words}."""
+
+
+class Superseded(RelayRefused):
+    """
+    The same identity has connected from elsewhere, and the relay keeps the newer connection.
+    If that was not you, somebody has your key.
+    """
+
+
+@_error
+class NoSuchRoom(SecureChatError):
+    """The relay has no room #{label}. Check the address, or found the room with --found."""
+
+    label: str
+
+
+@_error
+class RoomTaken(SecureChatError):
+    """The relay has a room #{label} already: join it, or found one of another name."""
+
+    label: str
+
+
+@_error
+class MayNotFound(SecureChatError):
+    """Whoever runs the relay has not allowed you to found rooms there."""
+
+    label: str
+
+
+@_error
+class StateLost(SecureChatError):
+    """
+    You are a member of #{label} already, but its keys are not here: another device or another
+    run of this program had them. Come back with that one, or found a room of another name.
+    """
+
+    label: str
+
+
+@_error
+class NotAMember(SecureChatError):
+    """The relay says that you are no member of #{label}."""
+
+    label: str
+
+
+@_error
+class NobodyVouches(SecureChatError):
+    """
+    Nobody let you into #{label}: {words}. Ask somebody in the room to trust your fingerprint
+    ("securechat id" shows it) and to be there, and join again.
+    """
+
+    label: str
+    words: str
+
+
+@_error
+class RelayForked(SecureChatError):
+    """
+    The relay shows another past of #{label} than the one that you have seen. It was restored
+    from an old copy, or it lies. Talk to the other members by another way.
+    """
+
+    label: str
+
+
+@_error
+class FoundedAnew(SecureChatError):
+    """
+    #{label} is not the room that you knew by this name: it was founded anew. If the other
+    members tell you, by another way, that this is right, forget the old room first. Nothing was
+    joined.
+    """
+
+    label: str
+
+
+@_error
+class RoomKnown(SecureChatError):
+    """
+    You know a room #{label} at this relay, and the relay has lost it or hides it. To found it
+    anew would put another room in its place: choose another name, or forget the old room first.
+    """
+
+    label: str
+
+
+@_error
+class AlreadyThere(SecureChatError):
+    """You are in #{label} already, or on the way into it."""
+
+    label: str

@@ -144,9 +144,7 @@ class XWing:
         x25519 = X25519PrivateKey.from_private_bytes(secret[_MLKEM_SEED_LENGTH:])
         self._key = MLKEM768X25519PrivateKey(mlkem, x25519)
         self.secret = secret
-        self.public = (
-            mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
-        )
+        self.public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
 
     def __repr__(self) -> str:
         return "<XWing, secret>"

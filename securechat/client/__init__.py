@@ -1,0 +1,1 @@
+"""The other end of the line: connect to a relay, join rooms, speak and listen."""

@@ -1,0 +1,91 @@
+"""
+What a client has to tell besides what happens in its rooms (`securechat.group.events`): how
+its connection fares, and how admissions go, its own and those of newcomers.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from securechat.errors import SecureChatError
+from securechat.group.events import RoomEvent
+
+
+@attrs.frozen
+class Connected:
+    """The relay has accepted the identity, for the first time or again."""
+
+
+@attrs.frozen
+class Disconnected:
+    """
+    There is no connection, because of *why*. The next try is in *retry_in* seconds; None means
+    that there will be none.
+    """
+
+    why: SecureChatError
+    retry_in: float | None
+
+
+@attrs.frozen
+class Refusal:
+    """The relay refused something that no caller waits for."""
+
+    why: SecureChatError
+
+
+@attrs.frozen
+class Waiting(RoomEvent):
+    """The room admits others first; *position* 1 is next."""
+
+    position: int
+
+
+@attrs.frozen
+class MembersAsked(RoomEvent):
+    """*asked* of the *online* members have been asked about this newcomer by now."""
+
+    asked: int
+    online: int
+
+
+@attrs.frozen
+class VoucherMet(RoomEvent):
+    """The trusted member *voucher* vouches for this newcomer; the two check each other."""
+
+    voucher: bytes
+
+
+@attrs.frozen
+class NewcomerAsks(RoomEvent):
+    """The relay asks whether this member knows *newcomer*, who is *trusted* or not."""
+
+    newcomer: bytes
+    trusted: bool
+
+
+@attrs.frozen
+class Vouched(RoomEvent):
+    """This member has vouched for *newcomer*, and given it the room's key."""
+
+    newcomer: bytes
+
+
+@attrs.frozen
+class NotVouched(RoomEvent):
+    """This member has not vouched for *newcomer*, because of *why*."""
+
+    newcomer: bytes
+    why: str
+
+
+@attrs.frozen
+class CaughtUp(RoomEvent):
+    """All that the relay has of the room is here; from now on it is live."""
+
+    seq: int
+
+
+Event: TypeAlias = RoomEvent | Connected | Disconnected | Refusal

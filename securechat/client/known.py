@@ -1,0 +1,76 @@
+"""
+The rooms that a user has been in: at which relay, under which label, and which room that is.
+
+A label is only a hint: whoever founds a room anew under it, at a relay that lost or hides the
+old one, would be taken for the room that the user knew. So the first one is remembered, and
+another is never accepted silently.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from securechat.address import Address
+from securechat.encoding import Value, decode, encode, shaped
+from securechat.errors import DamagedFile, EncodingError
+from securechat.identity import Identity
+from securechat.primitives import HASH_LENGTH
+from securechat.sealedfile import SealedFile
+
+VERSION = 1
+ROOMS_FILE = "rooms"
+
+
+class KnownRooms:
+    """Relay and label to G, the hash of the room's create entry."""
+
+    def __init__(self, file: SealedFile | None = None) -> None:
+        """
+        :param file: where they are kept; None: in memory only.
+        :raises DamagedFile, NotPrivate, UnsupportedVersion: as `SealedFile.read`.
+        """
+        self._file = file
+        self._rooms: dict[tuple[bytes, str], bytes] = {}
+        self._refresh()
+
+    @classmethod
+    def open(cls, home: Path, identity: Identity) -> KnownRooms:
+        """Return the rooms that *identity* knows, of the directory *home*."""
+        return cls(SealedFile(home / ROOMS_FILE, identity, "rooms", VERSION))
+
+    def find(self, relay: Address, label: str) -> bytes | None:
+        """Return G of the room that is known as *label* at *relay*."""
+        return self._rooms.get((relay.dialled, label))
+
+    def learn(self, relay: Address, label: str, room: bytes) -> None:
+        """Remember that *label* at *relay* is *room*."""
+        self._change((relay.dialled, label), room)
+
+    def forget(self, relay: Address, label: str) -> None:
+        """Know nothing of *label* at *relay* any more."""
+        self._change((relay.dialled, label), None)
+
+    def _change(self, key: tuple[bytes, str], room: bytes | None) -> None:
+        if self._file is None:
+            self._put(key, room)
+            return
+        with self._file.locked():
+            self._refresh()
+            self._put(key, room)
+            rows: list[Value] = [[*known, at] for known, at in self._rooms.items()]
+            self._file.write(encode(*rows))
+
+    def _put(self, key: tuple[bytes, str], room: bytes | None) -> None:
+        if room is None:
+            self._rooms.pop(key, None)
+        else:
+            self._rooms[key] = room
+
+    def _refresh(self) -> None:
+        if self._file is None or (content := self._file.read()) is None:
+            return
+        try:
+            rows = [shaped(row, bytes, str, HASH_LENGTH) for row in decode(content)]
+        except EncodingError as error:
+            raise DamagedFile(path=self._file.path, what=error.what) from None
+        self._rooms = {(relay, label): room for relay, label, room in rows}
