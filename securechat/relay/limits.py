@@ -1,0 +1,61 @@
+"""
+What the relay bounds, in one table.
+
+Each limit is an option of ``twistd securechat``, named like the field; its help is the
+field's ``help``. Every limit that a client runs into is answered by an `error` line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from attrs.validators import ge, gt
+
+from securechat.wire import MAX_LINE
+
+
+def _count(default: int, help: str, *, least: int = 1) -> Any:
+    return attrs.field(default=default, validator=ge(least), metadata={"help": help})
+
+
+def _seconds(default: float, help: str) -> Any:
+    return attrs.field(default=default, validator=gt(0), metadata={"help": help})
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """
+    The relay's limits. All numbers are at least 1, all times in seconds.
+
+    :raises ValueError: for a limit that is too low to work.
+    """
+
+    identify_seconds: float = _seconds(10.0, "Seconds in which a connection proves its identity.")
+    identify_bytes: int = _count(
+        8_192, "Bytes in which a connection proves its identity.", least=2_048
+    )
+    unproved_per_address: int = _count(
+        256, "Connections that have not proved an identity yet, per IPv4 address or IPv6 /64."
+    )
+    rooms_per_connection: int = _count(64, "Rooms that one connection is in.")
+    joins_per_connection: int = _count(8, "Joins of one connection that are not over yet.")
+    members_per_room: int = _count(1_000, "Members of one room.")
+    waiting_per_room: int = _count(256, "Newcomers that wait while a room admits others.")
+    rooms_per_founder: int = _count(16, "Rooms that one identity founds.")
+    rooms_in_all: int = _count(1_000, "Rooms on this relay.")
+    history_bytes: int = _count(16 * 2**20, "Bytes of messages that are kept for each room.")
+    unread_bytes: int = _count(
+        2**18, "Bytes that wait for a client that does not read, before it is disconnected."
+    )
+    ask_timeout: float = _seconds(30.0, "Seconds in which a voucher and a newcomer each answer.")
+
+    def announced(self) -> Mapping[str, int]:
+        """Return what the banner tells clients."""
+        return {
+            "line": MAX_LINE,
+            "rooms": self.rooms_per_connection,
+            "joins": self.joins_per_connection,
+            "members": self.members_per_room,
+        }
