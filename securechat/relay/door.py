@@ -1,0 +1,75 @@
+"""
+A room's door: a few newcomers are admitted at once, the others wait and know their place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securechat.relay.admission import Admission
+from securechat.relay.refusal import Refusal
+from securechat.wire import Code, Queued
+
+if TYPE_CHECKING:
+    from securechat.relay.room import Room
+    from securechat.relay.session import Session
+
+AT_ONCE = 4
+"""Admissions that a room runs at once: each may ask every member."""
+
+
+class Door:
+    """The joins of *room* that are not over, in the order in which they came."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._inside: list[Admission] = []
+        self._waiting: list[Admission] = []
+        self._letting_in = False
+
+    def knock(self, joiner: Session) -> None:
+        """
+        Admit *joiner*, now or when it is its turn.
+
+        :raises Refusal: if too many wait already.
+        """
+        if len(self._waiting) >= self._room.limits.waiting_per_room:
+            raise Refusal(
+                Code.BUSY, "too many wait to join this room: try again later", self._room.label
+            )
+        joiner.joins[self._room.label] = admission = Admission(self._room, joiner)
+        self._waiting.append(admission)
+        if len(self._inside) < AT_ONCE:
+            self._let_in()
+        else:
+            self._say_place(admission, len(self._waiting))
+
+    def done(self, admission: Admission) -> None:
+        """*admission* is over, however it ended."""
+        del admission.joiner.joins[self._room.label]
+        if admission in self._inside:
+            self._inside.remove(admission)
+            self._let_in()
+        else:
+            self._waiting.remove(admission)
+            self._say_places()
+
+    def _let_in(self) -> None:
+        if self._letting_in:
+            return  # an admission that is over as it begins: the loop below goes on by itself
+        self._letting_in = True
+        waited = len(self._waiting)
+        while self._waiting and len(self._inside) < AT_ONCE:
+            admission = self._waiting.pop(0)
+            self._inside.append(admission)
+            admission.ask()
+        self._letting_in = False
+        if len(self._waiting) < waited:
+            self._say_places()
+
+    def _say_places(self) -> None:
+        for place, admission in enumerate(self._waiting, start=1):
+            self._say_place(admission, place)
+
+    def _say_place(self, admission: Admission, place: int) -> None:
+        admission.joiner.say(Queued(self._room.label, place))
