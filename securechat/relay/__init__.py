@@ -1,0 +1,11 @@
+"""
+The relay: it passes on what it cannot read, and orders it.
+
+`RelayFactory` is the whole of it for an application that listens by itself; see its docstring.
+"""
+
+from securechat.relay.factory import RelayFactory
+from securechat.relay.history import IHistory, Item, MemoryHistory
+from securechat.relay.limits import Limits
+
+__all__ = ["IHistory", "Item", "Limits", "MemoryHistory", "RelayFactory"]

@@ -1,0 +1,107 @@
+"""
+The relay, as a factory that any Twisted application can listen with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+
+from securechat.address import Address
+from securechat.relay.history import IHistory, MemoryHistory
+from securechat.relay.limits import Limits
+from securechat.relay.protocol import Connection
+from securechat.relay.registry import Registry
+from securechat.relay.sources import Doorstep
+from securechat.wire import Code, ErrorLine
+
+LINGER = 5.0
+"""Seconds between the close of a connection and its abortion."""
+
+LINGER_AT_END = 4.0
+"""The same when the relay shuts down, so that it is gone within 5 seconds."""
+
+_CLOSING = ErrorLine(Code.CLOSING, "-", "this relay is shutting down: connect again later")
+
+
+class RelayFactory(Factory[Connection]):
+    """
+    A relay. Listen with it on an endpoint that speaks TLS 1.3, or where that is not needed: on a
+    unix socket, or behind an onion service.
+
+    :param clock: the reactor, or what tells and keeps time in its place.
+    :param limits: what the relay bounds.
+    :param history: where it keeps the rooms' streams; by default in memory.
+    :param addresses: where clients reach this relay without TLS; nobody can prove an identity
+        there under another address.
+    :param founders: the fingerprints (32 bytes each) that may found rooms; None: everybody.
+    :param log_wire: whether each line that a client says is logged, its first 120 bytes.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        limits: Limits | None = None,
+        history: IHistory | None = None,
+        addresses: Sequence[Address] = (),
+        founders: Container[bytes] | None = None,
+        log_wire: bool = False,
+    ) -> None:
+        self.clock = clock
+        self.limits = limits or Limits()
+        self.addresses = addresses
+        self.log_wire = log_wire
+        self.registry = Registry(
+            clock,
+            self.limits,
+            history or MemoryHistory(self.limits.history_bytes),
+            founders,
+        )
+        self.linger = LINGER
+        self._doorstep = Doorstep(self.limits.unproved_per_address)
+        self._connections: set[Connection] = set()
+        self._waiting_for_end: list[Deferred[None]] = []
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        return Connection(self)
+
+    def close(self) -> Deferred[None]:
+        """
+        Tell all clients that the relay is shutting down, and hang up.
+
+        :return: fires when they are gone.
+        """
+        gone: Deferred[None] = Deferred()
+        self._waiting_for_end.append(gone)
+        self.linger = LINGER_AT_END
+        for connection in list(self._connections):
+            connection.hang_up(_CLOSING)
+        self._check_end()
+        return gone
+
+    # What connections report
+
+    def arrived(self, connection: Connection) -> bool:
+        """Take note of *connection*; false if there are too many from where it comes."""
+        self._connections.add(connection)
+        return self._doorstep.enter(connection.source, connection)
+
+    def proved(self, connection: Connection) -> None:
+        """*connection* has proved its identity."""
+        self._doorstep.leave(connection.source, connection)
+
+    def left(self, connection: Connection) -> None:
+        """*connection* is gone."""
+        self._doorstep.leave(connection.source, connection)
+        self._connections.remove(connection)
+        self._check_end()
+
+    def _check_end(self) -> None:
+        while self._waiting_for_end and not self._connections:
+            self._waiting_for_end.pop().callback(None)

@@ -1,0 +1,232 @@
+"""
+One connection to the relay: bytes to lines, lines to the session, and back.
+
+It greets, has the identity proved, and hands every later line to the `Session`. It bounds
+what it reads and what it holds for a client that does not read: while its transport has
+enough to write, it writes no stream (the session catches up later) and handles no further
+line. It knows no room.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from securechat.errors import WireError
+from securechat.fingerprint import short
+from securechat.identity import Bundle
+from securechat.primitives import HASH_LENGTH, random_bytes
+from securechat.relay.identification import Channel, check_version, prove
+from securechat.relay.life import life_machine
+from securechat.relay.refusal import Refusal
+from securechat.relay.session import Session
+from securechat.relay.sources import source
+from securechat.wire import (
+    FROM_CLIENT,
+    MAX_LINE,
+    PROTOCOL_VERSION,
+    Ack,
+    Banner,
+    Code,
+    ErrorLine,
+    IdentityLine,
+    Line,
+    parse,
+    serialise,
+)
+
+if TYPE_CHECKING:
+    from securechat.relay.factory import RelayFactory
+
+TOO_MANY = "too many connections from your address have not proved an identity yet: try again later"
+_DOES_NOT_READ = ErrorLine(Code.BUSY, "-", "you do not read what you are sent: connect again")
+
+_SHOWN = 120  # bytes of a line in the log
+
+
+@implementer(IPushProducer)
+class Connection(LineOnlyReceiver):
+    """
+    The relay's end of one connection. `RelayFactory` builds it.
+
+    It is a producer, so that its transport tells it when enough, and when more, can be
+    written; a `life.Core`, which does what the state of its life asks for; and the
+    `session.Wire` of its session.
+    """
+
+    transport: Any  # of some kind: TLS, TCP, unix, …
+    _log = Logger()
+    _timer: IDelayedCall | None = None
+    _session: Session | None = None
+
+    def __init__(self, relay: RelayFactory) -> None:
+        self._relay = relay
+        self._life = life_machine(self)
+        self._held: deque[bytes] = deque()  # lines that came while nothing could be written
+        self._unread = 0  # bytes written since then
+        self.writable = True
+        self.MAX_LENGTH = relay.limits.identify_bytes
+
+    # The transport's events
+
+    def connectionMade(self) -> None:
+        self.source = self._name = source(self.transport)
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self._wait(self._relay.limits.identify_seconds)
+        if self._relay.arrived(self):
+            banner = Banner(
+                (PROTOCOL_VERSION,), random_bytes(HASH_LENGTH), self._relay.limits.announced()
+            )
+            self._banner = serialise(banner)
+            self.write(self._banner + self.delimiter)
+        else:
+            self.hang_up(ErrorLine(Code.BUSY, "-", TOO_MANY))
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.transport.disconnecting:  # else it would be kept until the abort
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's
+
+    def lineReceived(self, line: bytes) -> None:
+        if self.writable:
+            self._life.line(line)
+        else:
+            self._held.append(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        words = f"a line is longer than {self.MAX_LENGTH} bytes"
+        self.hang_up(ErrorLine(Code.MALFORMED, "-", words))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._life.lost()
+
+    # Backpressure
+
+    def pauseProducing(self) -> None:
+        self.writable = False
+        self.transport.pauseProducing()  # who does not read is not listened to either
+
+    def resumeProducing(self) -> None:
+        self.writable = True
+        self._unread = 0
+        if self._session is not None:
+            self._session.catch_up()
+        while self._held and self.writable:
+            self._life.line(self._held.popleft())
+        if self.writable:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Nothing to do: `connectionLost` follows."""
+
+    # What the session uses
+
+    def say(self, line: Line) -> None:
+        self.write(serialise(line) + self.delimiter)
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+        if self.writable:
+            return
+        self._unread += len(data)
+        if self._unread > self._relay.limits.unread_bytes and self._timer is None:
+            # Not now: who writes may be going through all the members of a room.
+            self._timer = self._relay.clock.callLater(0, self.hang_up, _DOES_NOT_READ)
+
+    def hang_up(self, error: ErrorLine) -> None:
+        self._life.hang_up(error)
+
+    # What its life asks for
+
+    def identify(self, line: bytes) -> None:
+        self._show(line)
+        with self._answering():
+            check_version(line)
+            said = parse(line, FROM_CLIENT)
+            if not isinstance(said, IdentityLine):
+                raise Refusal(Code.STATE, "the first line is identity", closes=True)
+            channel = Channel.of(self.transport, self._relay.addresses)
+            self._life.proved(prove(said, self._banner, channel))
+
+    def acknowledge(self, bundle: Bundle) -> None:
+        self._stop_waiting()
+        self._relay.proved(self)
+        self._name = short(bundle.fingerprint)
+        self.MAX_LENGTH = MAX_LINE
+        self.transport.registerProducer(self, True)
+        self._session = Session(bundle, self, self._relay.registry)
+        self._log.info("{peer} is connected", peer=self._name)
+        self.say(Ack())
+
+    def serve(self, line: bytes) -> None:
+        self._show(line)
+        with self._answering():
+            assert self._session is not None
+            self._session.handle(parse(line, FROM_CLIENT))
+
+    def say_goodbye(self, error: ErrorLine) -> None:
+        self._log.info("{peer} is sent away: {error.words}", peer=self._name, error=error)
+        proved = self._session is not None
+        self._end_session()
+        self.say(error)
+        if proved:
+            self.transport.resumeProducing()  # to see the other side's goodbye
+            self.transport.unregisterProducer()  # else the transport waits for more
+        self.transport.loseConnection()
+        self._wait(self._relay.linger)
+
+    def abort(self) -> None:
+        self.transport.abortConnection()
+
+    def forget(self) -> None:
+        self._end_session()
+        self._stop_waiting()
+        self._relay.left(self)
+        self._log.info("{peer} is gone", peer=self._name)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Answer what is refused with one `error` line."""
+        try:
+            yield
+        except WireError as error:
+            code = Code.UNKNOWN if error.unknown else Code.MALFORMED
+            self.hang_up(ErrorLine(code, "-", str(error)))
+        except Refusal as refusal:
+            if refusal.closes:
+                self.hang_up(refusal.line)
+            else:
+                self._log.info(
+                    "{peer} is refused: {error.words}", peer=self._name, error=refusal.line
+                )
+                self.say(refusal.line)
+
+    def _end_session(self) -> None:
+        session, self._session = self._session, None
+        self._held.clear()
+        if session is not None:
+            session.end()
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._timer = self._relay.clock.callLater(seconds, self._life.timeout)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _show(self, line: bytes) -> None:
+        if self._relay.log_wire:
+            shown = repr(line[:_SHOWN])[2:-1]  # nothing that a terminal would obey
+            self._log.info("{peer} says: {line}", peer=self._name, line=shown)

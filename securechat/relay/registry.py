@@ -1,0 +1,117 @@
+"""
+All that the relay has: who is connected, and which rooms there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from securechat.errors import EntryRefused, Malformed
+from securechat.fingerprint import short
+from securechat.group.entry import SignedEntry
+from securechat.group.log import Log
+from securechat.relay.history import IHistory
+from securechat.relay.limits import Limits
+from securechat.relay.refusal import Refusal, subject
+from securechat.relay.room import Room
+from securechat.relay.session import Session
+from securechat.wire import Code, Found
+
+
+class Registry:
+    """
+    The relay's sessions and rooms.
+
+    :param founders: the fingerprints that may found rooms; None: everybody.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: Limits,
+        history: IHistory,
+        founders: Container[bytes] | None,
+    ) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._history = history
+        self._founders = founders
+        self._sessions: dict[bytes, Session] = {}
+        self._rooms: dict[bytes, Room] = {}
+        self._by_label: dict[str, Room] = {}
+
+    def enter(self, session: Session) -> None:
+        """Take *session*; an older one of the same identity makes way."""
+        older = self._sessions.get(session.fingerprint)
+        if older is not None:
+            older.supersede()
+        self._sessions[session.fingerprint] = session
+
+    def leave(self, session: Session) -> None:
+        """*session* is over."""
+        del self._sessions[session.fingerprint]
+
+    def room(self, identifier: bytes) -> Room:
+        """
+        Return the room whose G is *identifier*.
+
+        :raises Refusal: if there is none.
+        """
+        try:
+            return self._rooms[identifier]
+        except KeyError:
+            raise Refusal(Code.NO_ROOM, "there is no such room here", subject(identifier)) from None
+
+    def labelled(self, label: str) -> Room:
+        """
+        Return the room *label*.
+
+        :raises Refusal: if there is none.
+        """
+        try:
+            return self._by_label[label]
+        except KeyError:
+            raise Refusal(Code.NO_ROOM, "there is no room of that label here", label) from None
+
+    def found(self, session: Session, line: Found) -> None:
+        """
+        Make the room that *session* founds.
+
+        :raises Refusal: if the entry, the label, the operator or a limit forbids it.
+        """
+        try:
+            log = Log.founded(SignedEntry.decode(line.entry))
+        except (Malformed, EntryRefused) as error:
+            raise Refusal(Code.ENTRY, str(error)) from None
+        if log.newest.author != session.fingerprint:
+            raise Refusal(Code.ENTRY, "the entry is not yours")
+        self._check_may_found(session, log.label)
+        room = Room(log, session, self._clock, self._history, self._limits)
+        self._rooms[room.id] = self._by_label[room.label] = room
+        self._log.info(
+            "room #{label} is founded by {peer}",
+            label=room.label,
+            peer=short(session.fingerprint),
+        )
+
+    def _check_may_found(self, session: Session, label: str) -> None:
+        limits, founder = self._limits, session.fingerprint
+        if self._founders is not None and founder not in self._founders:
+            raise Refusal(
+                Code.FOUNDERS, "this relay's operator has not allowed you to found rooms", label
+            )
+        if label in self._by_label:
+            raise Refusal(Code.TAKEN, "there is a room of that label already", label)
+        if len(session.rooms) >= limits.rooms_per_connection:
+            raise Refusal(Code.BUSY, "you are in too many rooms on this connection", label)
+        if sum(room.founder == founder for room in self._rooms.values()) >= (
+            limits.rooms_per_founder
+        ):
+            raise Refusal(Code.BUSY, "you have founded too many rooms here", label)
+        if len(self._rooms) >= limits.rooms_in_all:
+            raise Refusal(Code.BUSY, "this relay has no place for another room", label)

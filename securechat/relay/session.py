@@ -1,0 +1,137 @@
+"""
+A proved identity on a connection: what it may say, and to which part of the relay that goes.
+
+Rooms and admissions know their people as sessions: a fingerprint, a bundle, and a way to say
+a line. A session knows in which rooms it is live, which it is joining, and the attempts that
+it has been told of; a line about any other attempt is about none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from securechat.identity import Bundle
+from securechat.relay.refusal import Refusal, subject
+from securechat.wire import (
+    AddUser,
+    Cancel,
+    Challenge,
+    Code,
+    ErrorLine,
+    Found,
+    Join,
+    Line,
+    Nack,
+    Response,
+    Resume,
+    Roster,
+    Send,
+    Vouch,
+)
+
+if TYPE_CHECKING:
+    from securechat.relay.admission import Admission
+    from securechat.relay.attempt import Attempt
+    from securechat.relay.registry import Registry
+    from securechat.relay.stream import Cursor
+
+
+class Wire(Protocol):
+    """What a session needs of its connection."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client has read what it was sent, or nearly so."""
+
+    def say(self, line: Line) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def hang_up(self, error: ErrorLine) -> None: ...
+
+
+class Session:
+    """
+    One client, identified.
+
+    :ivar rooms: where it is live: G to its place in the room's stream.
+    :ivar joins: the labels that it is joining.
+    :ivar attempts: the attempts that it knows of, as voucher or as joiner.
+    :ivar admitted: the rooms that it was added to on this connection.
+    """
+
+    def __init__(self, bundle: Bundle, wire: Wire, registry: Registry) -> None:
+        self.fingerprint = bundle.fingerprint
+        self.bundle = bundle.encode()
+        self.rooms: dict[bytes, Cursor] = {}
+        self.joins: dict[str, Admission] = {}
+        self.attempts: dict[bytes, Attempt] = {}
+        self.admitted: set[bytes] = set()
+        self.wire = wire
+        self._registry = registry
+        registry.enter(self)
+
+    def handle(self, line: Line) -> None:
+        """
+        Take *line*.
+
+        :raises Refusal: if the client may not say it, or not now.
+        """
+        match line:
+            case Send() | Resume() | Roster():
+                self._registry.room(line.room).handle(self, line)
+            case Nack() | Vouch() | Challenge() | Response() | AddUser():
+                self._attempt(line.attempt).handle(self, line)
+            case Found():
+                self._registry.found(self, line)
+            case Join():
+                self._registry.labelled(line.label).join(self)
+            case Cancel():
+                self._cancel(line.label)
+            case _:
+                raise Refusal(Code.STATE, f"{line.verb} was said already", closes=True)
+
+    def say(self, line: Line) -> None:
+        """Say *line* to the client."""
+        self.wire.say(line)
+
+    def supersede(self) -> None:
+        """Make way for a newer connection of the same identity."""
+        self.wire.hang_up(ErrorLine(Code.SUPERSEDED, "-", "the same identity has connected anew"))
+
+    def catch_up(self) -> None:
+        """Write what the rooms' streams have for the client, now that it reads again."""
+        for room in list(self.rooms):
+            cursor = self.rooms[room] = self.rooms.pop(room)  # next time it is the last
+            cursor.catch_up()
+
+    def turn_away(self, error: ErrorLine) -> None:
+        """Say that a join came to nothing; who has no other business here has to go."""
+        if self.rooms or self.joins or self.admitted:
+            self.say(error)
+        else:
+            self.wire.hang_up(error)
+
+    def end(self) -> None:
+        """The connection is over: leave all rooms, end all joins and attempts."""
+        self._registry.leave(self)
+        for room in self.rooms:
+            self._registry.room(room).leave(self)
+        for admission in list(self.joins.values()):
+            admission.cancel()
+        for attempt in list(self.attempts.values()):
+            attempt.end(self)
+
+    def _attempt(self, identifier: bytes) -> Attempt:
+        try:
+            return self.attempts[identifier]
+        except KeyError:
+            raise Refusal(
+                Code.ATTEMPT, "there is no such attempt, or it is over", subject(identifier)
+            ) from None
+
+    def _cancel(self, label: str) -> None:
+        admission = self.joins.get(label)
+        if admission is None:
+            raise Refusal(Code.STATE, "you are not joining this room", label)
+        admission.cancel()
