@@ -141,7 +141,7 @@ class ClientProtocol(LineOnlyReceiver):
         """Send *line*."""
         raw = serialise(line)
         self._tap("C", raw)
-        self.sendLine(raw)
+        self.transport.write(raw + self.delimiter)
 
     def close(self) -> None:
         """Close the connection, and abort it if the relay does not answer that in time."""
