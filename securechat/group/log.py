@@ -19,7 +19,7 @@ from itertools import pairwise
 import attrs
 
 from securechat.encoding import decode, encode, shaped
-from securechat.errors import BadSignature, EntryRefused, StaleEntry
+from securechat.errors import BadSignature, EncodingError, EntryRefused, StaleEntry
 from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry
 from securechat.group.roster import Membership
 
@@ -109,24 +109,31 @@ class Log:
         """
         Return the log that ends with *signed*, as the *snapshot* from the relay has it.
 
-        The newcomer has checked *signed*; the snapshot is believed only as far as that entry
-        vouches for it: its state hash for the roster, and its `prev` for the entries before.
+        The snapshot is believed only as far as *signed*, which the newcomer got from its
+        voucher, vouches for it: by its state hash for the roster, by its `prev` for the entries
+        before. And *signed* has to follow from them by the rules that all members keep.
 
         :raises EncodingError: if the snapshot is malformed.
-        :raises EntryRefused: if it is not the one of *signed*.
+        :raises EntryRefused: if it is not the one of *signed*, or not that of the room *label*.
         """
+        if len(snapshot) > MAX_SNAPSHOT:
+            raise EncodingError(what="a snapshot that is too long")
         membership_value, recent_value = shaped(decode(snapshot), list, list)
         membership = Membership.of(membership_value)
         _check_state(signed.entry, membership)
-        if signed.entry.author not in membership.index:
-            raise EntryRefused(why="its author is not on the roster it leads to")
         recent = tuple(SignedEntry.of(each) for each in recent_value)
-        if len(recent) != min(CONSENT_WINDOW, signed.entry.epoch) or recent[-1] != signed:
+        if len(recent) != min(CONSENT_WINDOW, signed.entry.epoch) or recent[-1:] != (signed,):
             raise EntryRefused(why="the relay shows other entries before it")
         for earlier, later in pairwise(recent):
             if (later.entry.prev, later.entry.epoch) != (earlier.head, earlier.entry.epoch + 1):
                 raise EntryRefused(why="the entries before it do not lead to it")
-        return cls(signed.entry.room, label, membership, recent)
+        room, first = signed.entry.room, recent[0]
+        if first.entry.epoch == 1:
+            founded = cls.founded(first)
+            if (founded.room, founded.label) != (room, label):
+                raise EntryRefused(why="the room was founded as another one")
+        before = attrs.evolve(membership, rows=membership.rows[:-1])
+        return cls(room, label, before, recent[:-1]).after(signed)
 
     def membership_with(self, add: Add, author: bytes) -> Membership:
         """
@@ -147,8 +154,12 @@ class Log:
 
     @property
     def heads(self) -> tuple[tuple[int, bytes], ...]:
-        """The (epoch, head) pairs that a consent may name."""
-        return tuple((each.entry.epoch, each.head) for each in self.recent)
+        """The (epoch, head) pairs that a consent may name: of the last 16 entries."""
+        # Of the entry before those that are kept the first of them has the hash.
+        first = self.recent[0].entry
+        before = [(first.epoch - 1, first.prev)] if first.epoch > 1 else []
+        kept = [(each.entry.epoch, each.head) for each in self.recent]
+        return tuple([*before, *kept][-CONSENT_WINDOW:])
 
 
 def _founders(detail: Create) -> Membership:
