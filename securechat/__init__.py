@@ -1,1 +1,130 @@
-"""securechat: group chat through a relay that can read nothing."""
+"""
+securechat: group chat through a relay that can read nothing.
+
+What an application needs to embed a client or a relay stands here, and is promised to stay:
+``from securechat import ChatClient``. Each name is imported when it is first used, so that a
+relay never loads what holds keys, and a client never what stores other people's messages.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from securechat.address import Address
+    from securechat.client.client import ChatClient
+    from securechat.client.events import (
+        CaughtUp,
+        Connected,
+        Disconnected,
+        Event,
+        MembersAsked,
+        NewcomerAsks,
+        NotVouched,
+        Refusal,
+        Vouched,
+        VoucherMet,
+        Waiting,
+    )
+    from securechat.client.known import KnownRooms
+    from securechat.errors import SecureChatError
+    from securechat.group.events import (
+        Alarm,
+        Confirmed,
+        Delivered,
+        FramesMissing,
+        MemberAdded,
+        Message,
+        Named,
+        Reason,
+        RoomEvent,
+    )
+    from securechat.group.room import Room
+    from securechat.group.roster import Policy, Vouchers
+    from securechat.identity import Bundle, Identity
+    from securechat.relay.factory import RelayFactory
+    from securechat.relay.limits import Limits
+    from securechat.relay.service import RelayService
+    from securechat.trust import TrustStore
+
+_HOMES = {
+    "securechat.address": ("Address",),
+    "securechat.client.client": ("ChatClient",),
+    "securechat.client.events": (
+        "CaughtUp",
+        "Connected",
+        "Disconnected",
+        "Event",
+        "MembersAsked",
+        "NewcomerAsks",
+        "NotVouched",
+        "Refusal",
+        "Vouched",
+        "VoucherMet",
+        "Waiting",
+    ),
+    "securechat.client.known": ("KnownRooms",),
+    "securechat.errors": ("SecureChatError",),
+    "securechat.group.events": (
+        "Alarm",
+        "Confirmed",
+        "Delivered",
+        "FramesMissing",
+        "MemberAdded",
+        "Message",
+        "Named",
+        "Reason",
+        "RoomEvent",
+    ),
+    "securechat.group.room": ("Room",),
+    "securechat.group.roster": ("Policy", "Vouchers"),
+    "securechat.identity": ("Bundle", "Identity"),
+    "securechat.relay.factory": ("RelayFactory",),
+    "securechat.relay.limits": ("Limits",),
+    "securechat.relay.service": ("RelayService",),
+    "securechat.trust": ("TrustStore",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Address",
+    "Alarm",
+    "Bundle",
+    "CaughtUp",
+    "ChatClient",
+    "Confirmed",
+    "Connected",
+    "Delivered",
+    "Disconnected",
+    "Event",
+    "FramesMissing",
+    "Identity",
+    "KnownRooms",
+    "Limits",
+    "MemberAdded",
+    "MembersAsked",
+    "Message",
+    "Named",
+    "NewcomerAsks",
+    "NotVouched",
+    "Policy",
+    "Reason",
+    "Refusal",
+    "RelayFactory",
+    "RelayService",
+    "Room",
+    "RoomEvent",
+    "SecureChatError",
+    "TrustStore",
+    "Vouched",
+    "VoucherMet",
+    "Vouchers",
+    "Waiting",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'securechat' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
