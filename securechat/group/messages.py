@@ -19,7 +19,7 @@ from enum import IntEnum
 import attrs
 
 from securechat.encoding import decode, encode, shaped
-from securechat.errors import EncodingError, MessageTooLong
+from securechat.errors import BadSignature, EncodingError, MessageTooLong
 from securechat.group.keys import Ratchet
 from securechat.identity import Identity
 from securechat.primitives import (
@@ -83,7 +83,24 @@ class Content:
     kind: int
     seen_seq: int
     seen_transcript: bytes
-    body: bytes
+    body: bytes = attrs.field(repr=False)
+
+    def padded(self) -> bytes:
+        """Return pt: the bytes to sign, a multiple of 64 of them (ISO/IEC 7816-4)."""
+        data = encode(*attrs.astuple(self))
+        return data + b"\x80" + bytes(-(len(data) + 1) % _BLOCK)
+
+    @classmethod
+    def unpadded(cls, padded: bytes) -> Content:
+        """
+        Return the content that *padded* is made of.
+
+        :raises EncodingError: if it is made of none.
+        """
+        data, mark, rest = padded.rpartition(b"\x80")
+        if not mark or rest.strip(b"\0") or len(rest) >= _BLOCK or len(padded) % _BLOCK:
+            raise EncodingError(what="padding that is none")
+        return cls(*shaped(decode(data), int, int, HASH_LENGTH, bytes))
 
 
 def seal_frame(
@@ -96,7 +113,7 @@ def seal_frame(
     """
     if len(content.body) > MAX_BODY:
         raise MessageTooLong(size=len(content.body), most=MAX_BODY)
-    padded = _pad(encode(*attrs.astuple(content)))
+    padded = content.padded()
     signature = sender.sign("msg", room, head, header.value(), padded)
     key, _ = ratchet.step()
     nonce = random_bytes(NONCE_LENGTH)
@@ -106,31 +123,21 @@ def seal_frame(
 
 def open_frame(
     frame: Frame, sender: bytes, ratchet: Ratchet, room: bytes, head: bytes
-) -> tuple[Content, Ratchet]:
+) -> tuple[bytes, Ratchet]:
     """
-    Return what *frame* says, and the ratchet after it.
+    Return what *sender* signed, for `Content.unpadded`, and the ratchet after *frame*.
 
     :param sender: the Ed25519 key of the row that the frame names.
     :param ratchet: that row's ratchet, standing at the frame's n.
     :raises BadCiphertext: if it does not open under these keys.
     :raises BadSignature: if the sender did not write it: another member did.
-    :raises EncodingError: if what its sender signed is malformed.
     """
     key, after = ratchet.step()
     header = frame.header.value()
     opened = decrypt(key, frame.nonce, frame.ciphertext, digest("ad", room, head, header))
-    padded, signature = shaped(decode(opened), bytes, SIGNATURE_LENGTH)
+    try:
+        padded, signature = shaped(decode(opened), bytes, SIGNATURE_LENGTH)
+    except EncodingError:
+        raise BadSignature(what="msg") from None
     verify(sender, signature, "msg", room, head, header, padded)
-    return Content(*shaped(decode(_unpad(padded)), int, int, HASH_LENGTH, bytes)), after
-
-
-def _pad(data: bytes) -> bytes:
-    """Append 0x80 and zeros up to a multiple of 64 bytes (ISO/IEC 7816-4)."""
-    return data + b"\x80" + bytes(-(len(data) + 1) % _BLOCK)
-
-
-def _unpad(padded: bytes) -> bytes:
-    data, mark, rest = padded.rpartition(b"\x80")
-    if not mark or rest.strip(b"\0") or len(rest) >= _BLOCK or len(padded) % _BLOCK:
-        raise EncodingError(what="padding that is none")
-    return data
+    return padded, after

@@ -307,14 +307,16 @@ class Room:
         if ahead > min(self._missed, MAX_SKIP):
             return [self._alarm(Reason.DROPPED, sender, seq)]
         try:
-            content, after = open_frame(
+            signed, after = open_frame(
                 frame, row.ed25519, ratchet.skip(ahead), self.id, self.log.head
             )
         except (BadCiphertext, BadSignature):
             return [self._alarm(Reason.FORGED, sender, seq)]
+        self._keys.ratchets[number] = after
+        try:
+            content = Content.unpadded(signed)
         except EncodingError:
             return [self._alarm(Reason.MALFORMED, sender, seq)]
-        self._keys.ratchets[number] = after
         events = self._check_view(sender, seq, content.seen_seq, content.seen_transcript)
         if not self.confirmed and sender != self._voucher and self._trusts(sender):
             self.confirmed = True
