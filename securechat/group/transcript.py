@@ -42,9 +42,11 @@ class Transcript:
         self._digests[seq] = item
         if previous is not None:
             self._values[seq] = digest("T", previous, seq, item)
-        for kept in (self._digests, self._values):
-            while len(kept) > WINDOW:
-                del kept[next(iter(kept))]
+        self._forget()
+
+    def pass_over(self, seq: int) -> None:
+        """What did not come up to *seq* will not come: the next number is the one after it."""
+        self.seq = max(self.seq, seq)
 
     def at(self, seq: int) -> bytes | None:
         """Return T at *seq*, or None where it is not known, or no longer."""
@@ -53,18 +55,24 @@ class Transcript:
     @property
     def newest(self) -> tuple[int, bytes]:
         """The newest (number, T) that is known: what a sender says it has seen."""
-        seq = self.seq if self.seq in self._values else max(self._values)
-        return seq, self._values[seq]
+        return next(reversed(self._values.items()))  # they are always added in rising order
 
     def learn(self, seq: int, value: bytes) -> None:
         """
         Where T is unknown, believe that it was *value* at *seq*, and fold on over the items
-        after *seq* that are here.
+        after *seq* that are here. What was folded here already is not unlearnt.
         """
-        if self.seq in self._values or seq >= self.seq:
+        known, _ = self.newest
+        if not known < seq < self.seq:
             return
         self._values[seq] = value
         while (item := self._digests.get(seq + 1)) is not None:
             value = digest("T", value, seq + 1, item)
             seq += 1
             self._values[seq] = value
+        self._forget()
+
+    def _forget(self) -> None:
+        for kept in (self._digests, self._values):
+            while len(kept) > WINDOW:
+                del kept[next(iter(kept))]
