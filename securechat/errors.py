@@ -514,3 +514,75 @@ class AlreadyThere(SecureChatError):
     """You are in #{label} already, or on the way into it."""
 
     label: str
+
+
+# The relay
+
+
+@_error
+class CannotListen(SecureChatError):
+    """
+    The relay cannot listen: {why}. Stop the program that listens there, or choose another
+    endpoint with --listen.
+    """
+
+    why: str
+
+
+class NoAddress(SecureChatError):
+    """
+    A --listen-plain is no unix socket, so that the relay does not know its own address there,
+    and nobody could prove an identity. Give it by --address, such as
+    securechat+onion://NAME.onion.
+    """
+
+
+@_error
+class UnusableCertificate(SecureChatError):
+    """The relay cannot use {path}: {what}."""
+
+    path: Path
+    what: str
+
+
+# The command
+
+
+class NoTerminal(SecureChatError):
+    """
+    There is no terminal to ask for the passphrase at: give it by --passphrase-file or
+    --passphrase-fd.
+    """
+
+
+@_error
+class OtherProfile(SecureChatError):
+    """
+    {path} shows another identity than the one whose key is beside it: somebody exchanged one
+    of the two, or copied only one. Bring back both from a backup. If you are sure of the key,
+    remove {path}.
+    """
+
+    path: Path
+
+
+class OwnFingerprint(SecureChatError):
+    """That is your own fingerprint. Ask your friend for theirs, and give them this one."""
+
+
+@_error
+class NeitherFingerprintNorFile(SecureChatError):
+    """There is no file {name!r}, and that is no fingerprint either."""
+
+    name: str
+
+
+@_error
+class Undelivered(SecureChatError):
+    """
+    Of what you sent, {count} messages were not seen in the room before the end: whether they
+    arrived is not known. The first of them: {first}
+    """
+
+    count: int
+    first: str

@@ -1,0 +1,110 @@
+"""
+What ``twistd securechat`` runs: a relay with its key, its addresses and its signals.
+
+It listens while it is being made, not when it is started: before twistd forks, so that a port
+that is taken is one line and an exit status, and the addresses are printed where somebody
+reads them; and before it gives up privileges, so that it may have any port.
+"""
+
+# mypy: allow-untyped-calls
+# (Twisted has no annotations there.)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.endpoints import wrapServerTLS
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from securechat.errors import NoAddress, SecureChatError
+from securechat.files import private_directory, write_private
+from securechat.relay.factory import RelayFactory
+from securechat.relay.listening import tls_addresses, unix_addresses
+from securechat.relay.options import RelayOptions
+from securechat.relay.service import RelayService
+from securechat.relay.signals import Signals
+from securechat.relay.tls import ServerTLS, own_certificate
+
+
+def make_service(options: RelayOptions) -> IService:
+    """
+    Return the service that *options* ask for. It listens already.
+
+    :raises SystemExit: with one line that says why, if it cannot be made.
+    """
+    try:
+        return Daemon(options)
+    except (SecureChatError, OSError) as error:
+        raise SystemExit(f"securechat relay: {error}") from None
+
+
+class Daemon(MultiService):
+    """
+    The relay and what belongs to it.
+
+    :raises SecureChatError, OSError: if its files or its endpoints cannot be had.
+    """
+
+    _log = Logger()
+
+    def __init__(self, options: RelayOptions) -> None:
+        super().__init__()
+        self._options = options
+        private_directory(options.state)
+        self._tls = ServerTLS(*_certificate(options))
+        self._factory = RelayFactory(
+            options.reactor,
+            limits=options.limits,
+            founders=options.founders,
+            log_wire=bool(options["log-wire"]),
+        )
+        secure = [wrapServerTLS(self._tls, each, options.reactor) for each in options.tls]
+        self._relay = RelayService(self._factory, [*secure, *options.plain])
+        self._relay.setServiceParent(self)
+        Signals(options.reactor, self.reload).setServiceParent(self)
+        self._problem: Failure | None = None
+        self._relay.listen().addCallback(self._publish).addErrback(self._cannot)
+        if self._problem is not None:
+            self._problem.raiseException()
+
+    def reload(self) -> None:
+        """Read the certificate again, for the connections to come."""
+        try:
+            self._tls.reload()
+        except SecureChatError as error:
+            self._log.error("the certificate stays what it was: {error}", error=error)
+        else:
+            self._log.info("the certificate has been read again")
+            self._publish()
+
+    def _publish(self, _: object = None) -> None:
+        secure = self._relay.ports[: len(self._options.tls)]
+        plain = self._relay.ports[len(self._options.tls) :]
+        self._factory.addresses = [*unix_addresses(plain), *self._options.addresses]
+        if plain and not self._factory.addresses:
+            raise NoAddress()
+        addresses = [
+            *tls_addresses(secure, self._options.name, self._tls.pin),
+            *self._factory.addresses,
+        ]
+        lines = "".join(f"{address}\n" for address in addresses)
+        write_private(self._options.state / "addresses", lines.encode("ascii"), replace=True)
+        for address in addresses:
+            self._log.info("clients reach this relay at {address}", address=str(address))
+            if not self.running:
+                print(address, flush=True)  # before a fork copies what is buffered
+
+    def _cannot(self, failure: Failure) -> None:
+        if self.running:
+            self._log.critical("{error}", error=failure.value)
+            self._options.reactor.stop()
+        else:
+            self._problem = failure
+
+
+def _certificate(options: RelayOptions) -> tuple[Path, Path]:
+    if options["certificate"] is None:
+        return own_certificate(options.state)
+    return Path(options["certificate"]).absolute(), Path(options["key"]).absolute()

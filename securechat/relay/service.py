@@ -1,0 +1,83 @@
+"""
+The relay as a service of Twisted's, for the applications that run others beside it.
+"""
+
+# mypy: allow-untyped-calls
+# (Twisted has no annotations there.)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from securechat.errors import CannotListen
+from securechat.relay.factory import RelayFactory
+
+
+class RelayService(Service):
+    """
+    A relay that listens while it runs, and says goodbye to its clients when it stops.
+
+    ::
+
+        tls = ServerTLS(Path("certificate.pem"), Path("key.pem"))
+        endpoint = wrapServerTLS(tls, TCP4ServerEndpoint(reactor, 7117), reactor)
+        RelayService(RelayFactory(reactor), [endpoint]).setServiceParent(application)
+
+    :ivar ports: the ports of the endpoints, in their order, once they are there.
+    """
+
+    _log = Logger()
+
+    def __init__(self, factory: RelayFactory, endpoints: Sequence[IStreamServerEndpoint]) -> None:
+        self._factory = factory
+        self._endpoints = endpoints
+        self._listening: Deferred[None] | None = None
+        self.ports: list[IListeningPort] = []
+
+    def listen(self) -> Deferred[None]:
+        """
+        Listen already now, before the service starts.
+
+        :return: fires when all endpoints listen, or fails with `CannotListen`.
+        """
+        self._listening = Deferred.fromCoroutine(self._listen())
+        return self._listening
+
+    def startService(self) -> None:
+        super().startService()
+        if self._listening is None:
+            self.listen().addErrback(self._complain)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, and hang up; fires when all clients are gone, in 5 seconds at most."""
+        super().stopService()
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _listen(self) -> None:
+        for endpoint in self._endpoints:
+            try:
+                port = await endpoint.listen(self._factory)
+            except (CannotListenError, OSError) as error:
+                raise CannotListen(why=str(error).rstrip(".")) from None
+            self.ports.append(port)
+
+    async def _stop(self) -> None:
+        stopped = [maybeDeferred(port.stopListening) for port in self.ports]
+        self.ports = []
+        await self._factory.close()
+        for each in stopped:
+            await each
+
+    def _complain(self, failure: Failure) -> None:
+        failure.trap(CannotListen)
+        self._log.critical("{error}", error=failure.value)
