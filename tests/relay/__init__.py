@@ -1,0 +1,3 @@
+"""
+The relay, in memory: scripted clients with real keys, a clock to turn, no socket.
+"""

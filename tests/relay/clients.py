@@ -1,0 +1,320 @@
+"""
+A relay in memory, and clients that say exactly what a test wants.
+
+They hold real keys and make real proofs, consents and entries. Confirmation tags, sealed
+messages and ciphertexts are random, since the relay can neither open nor check them; so this
+kit needs nothing of `securechat.client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from securechat.address import Address
+from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry, Subject, consent
+from securechat.group.log import Log, founding
+from securechat.group.roster import Policy
+from securechat.identity import Identity
+from securechat.primitives import XWING_LENGTH, digest, random_bytes
+from securechat.relay.factory import RelayFactory
+from securechat.relay.protocol import Connection
+from securechat.wire import (
+    FROM_RELAY,
+    Ack,
+    AddUser,
+    Asked,
+    Banner,
+    Challenge,
+    Code,
+    ErrorLine,
+    Found,
+    FrameLine,
+    IdentityLine,
+    Join,
+    Line,
+    NewUser,
+    Response,
+    Resume,
+    Resumed,
+    Send,
+    UserAdded,
+    Vouch,
+    parse,
+    serialise,
+)
+
+L = TypeVar("L", bound=Line)
+
+ADDRESS = Address("unix", path="/run/securechat/relay")
+
+
+class Transport(StringTransport):
+    """A transport whose other side says nothing by itself."""
+
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+
+class Relay:
+    """A relay in memory, its clock, and its clients."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock = Clock()
+        settings.setdefault("addresses", [ADDRESS])
+        self.factory = RelayFactory(self.clock, **settings)
+
+    def connect(self) -> Client:
+        """Return a client that has said nothing yet."""
+        return Client(self)
+
+    def client(self, identity: Identity | None = None) -> Client:
+        """Return a client whose identity is proved."""
+        client = self.connect()
+        client.prove(identity or Identity.generate())
+        return client
+
+    def room(self, size: int, label: str = "lobby") -> list[Client]:
+        """Return the members of a new room, in roster order, all of them live."""
+        founder = self.client()
+        founder.found(label)
+        members = [founder]
+        while len(members) < size:
+            joiner = self.client()
+            joiner.join_by(founder)
+            members.append(joiner)
+        for member in members:
+            member.hear()
+        return members
+
+
+class Client:
+    """
+    One client: what it has heard, and what it can say.
+
+    :ivar log: the membership log of the room that it is in, as it has heard it.
+    :ivar seq: the newest number of the stream that it has heard.
+    """
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.transport = Transport()
+        connection = relay.factory.buildProtocol(None)
+        assert isinstance(connection, Connection)
+        self.connection = connection
+        self.connection.makeConnection(self.transport)
+        self.identity: Identity
+        self.log: Log
+        self.seq = 0
+        self.n = 0
+        self.unheard = b""
+
+    # Bytes and lines
+
+    def says(self, *lines: Line | bytes) -> None:
+        """Say *lines*; bytes are said as they are, without CRLF."""
+        for line in lines:
+            data = line if isinstance(line, bytes) else serialise(line)
+            self.connection.dataReceived(data + b"\r\n")
+
+    def hear(self) -> list[Line]:
+        """Return what the relay has said since the last time."""
+        data = self.transport.value()
+        self.transport.clear()
+        *lines, rest = data.split(b"\r\n")
+        assert not rest, "the relay says whole lines"
+        heard = [parse(line, FROM_RELAY) for line in lines]
+        for line in heard:
+            if isinstance(line, FrameLine):
+                self.seq = line.seq
+            if isinstance(line, UserAdded):
+                self._follow(line)
+        return heard
+
+    def hears(self, kind: type[L]) -> L:
+        """Return the one line that the relay has said since the last time, of class *kind*."""
+        (line,) = self.hear()
+        assert isinstance(line, kind), line
+        return line
+
+    def refused(self) -> Code:
+        """Return the code of the one `error` that the relay has said since the last time."""
+        return self.hears(ErrorLine).code
+
+    def lose(self) -> None:
+        """Break the connection."""
+        self.connection.connectionLost(Failure(ConnectionDone()))
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the relay has closed the connection."""
+        return self.transport.disconnecting
+
+    # Identity
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self.identity.fingerprint
+
+    def identify(self, identity: Identity, **changed: Any) -> IdentityLine:
+        """Return the line that proves *identity*, with what is *changed* of what is signed."""
+        self.identity = identity
+        self.banner = self.transport.value().removesuffix(b"\r\n")
+        self.hears(Banner)
+        signed = {
+            "banner": self.banner,
+            "binding": b"",
+            "pin": ADDRESS.dialled,
+            "fingerprint": identity.fingerprint,
+        } | changed
+        signature = identity.sign("identity", *signed.values())
+        return IdentityLine(1, identity.bundle.encode(), signature)
+
+    def prove(self, identity: Identity) -> None:
+        """Prove *identity*."""
+        self.says(self.identify(identity))
+        self.hears(Ack)
+
+    # Rooms
+
+    @property
+    def room(self) -> bytes:
+        return self.log.room
+
+    def creation(self, label: str, policy: Policy | None = None) -> SignedEntry:
+        """Return an entry by which this client founds a room."""
+        detail = Create(random_bytes(32), label, policy or Policy(), self.subject())
+        return SignedEntry.make(founding(detail), random_bytes(32), self.identity)
+
+    def found(self, label: str, policy: Policy | None = None) -> None:
+        """Found a room."""
+        entry = self.creation(label, policy)
+        self.says(Found(entry.encode()))
+        self.log = Log.founded(entry)
+        self.hears(UserAdded)
+
+    def subject(self) -> Subject:
+        """Return this client as the subject of an entry, with a new leaf."""
+        return Subject.of(self.identity.bundle, random_bytes(XWING_LENGTH))
+
+    def addition(self, joiner: Client, **changed: Any) -> SignedEntry:
+        """Return the entry by which this client adds *joiner*, with what is *changed* of it."""
+        subject, log = joiner.subject(), self.log
+        init_hash, th1 = random_bytes(32), random_bytes(32)
+        leaf_hash = digest("leaf", subject.leaf)
+        agreed = consent(
+            log.room,
+            log.epoch,
+            log.head,
+            joiner.fingerprint,
+            self.fingerprint,
+            init_hash,
+            leaf_hash,
+            th1,
+        )
+        signature = joiner.identity.sign("consent", *agreed)
+        add = Add(subject, init_hash, th1, signature, log.epoch, log.head)
+        fields = {
+            "room": log.room,
+            "epoch": log.epoch + 1,
+            "prev": log.head,
+            "seq": self.seq,
+            "transcript": random_bytes(32),
+            "author": self.fingerprint,
+            "state_hash": log.membership_with(add, self.fingerprint).hash,
+            "detail": add,
+        } | changed
+        return SignedEntry.make(Entry(**fields), random_bytes(32), self.identity)
+
+    def _follow(self, line: UserAdded) -> None:
+        self.seq = line.seq
+        entry = SignedEntry.decode(line.entry)
+        if hasattr(self, "log") and entry.entry.prev == self.log.head:
+            self.log = self.log.after(entry)
+
+    # The seed's steps, one by one
+
+    def join(self, label: str = "lobby") -> None:
+        """Ask to join."""
+        self.says(Join(label))
+
+    def vouch(self, attempt: bytes) -> Vouch:
+        """Vouch in *attempt*; return the line."""
+        line = Vouch(attempt, self.identity.bundle.encode(), random_bytes(1_300))
+        self.says(line)
+        return line
+
+    def challenge(self, attempt: bytes) -> Challenge:
+        """Answer the vouch of *attempt*; return the line."""
+        line = Challenge(attempt, random_bytes(1_300))
+        self.says(line)
+        return line
+
+    def respond(self, attempt: bytes) -> Response:
+        """Answer the challenge of *attempt*; return the line."""
+        line = Response(attempt, random_bytes(3_000))
+        self.says(line)
+        return line
+
+    def add(self, attempt: bytes, joiner: Client, **changed: Any) -> SignedEntry:
+        """Submit the entry of *attempt*; return it."""
+        entry = self.addition(joiner, **changed)
+        self.says(AddUser(attempt, entry.encode()))
+        return entry
+
+    def join_by(self, voucher: Client, label: str = "lobby") -> None:
+        """Join, with *voucher* vouching, and become live."""
+        self.join(label)
+        self.hear()
+        attempt = voucher.asked()
+        voucher.vouch(attempt)
+        self.challenge(attempt)
+        voucher.respond(attempt)
+        voucher.add(attempt, self)
+        voucher.hear()
+        self.log = voucher.log
+        self.hear()
+        self.resume()
+        assert isinstance(self.hear()[-1], Resumed)
+
+    def asked(self) -> bytes:
+        """Return the attempt that this client is asked about."""
+        return next(line.attempt for line in self.hear() if isinstance(line, NewUser))
+
+    def resume(self, **changed: Any) -> None:
+        """Say that this client is there, and what it knows."""
+        known = {
+            "room": self.log.room,
+            "epoch": self.log.epoch,
+            "head": self.log.head,
+            "seq": self.seq,
+        } | changed
+        self.says(Resume(**known))
+
+    def frame(self, **changed: Any) -> Send:
+        """Return the next frame of this client, with what is *changed* of it."""
+        fields = {
+            "room": self.log.room,
+            "epoch": self.log.epoch,
+            "row": self.log.membership.index[self.fingerprint],
+            "n": self.n,
+            "nonce": random_bytes(12),
+            "ciphertext": random_bytes(80),
+        } | changed
+        self.n += 1
+        return Send(**fields)
+
+
+def kinds(lines: Sequence[Line]) -> list[type[Line]]:
+    """Return the classes of *lines*."""
+    return [type(line) for line in lines]
+
+
+__all__ = ["ADDRESS", "ZERO", "Asked", "Client", "Relay", "kinds"]
