@@ -1,0 +1,66 @@
+"""The command itself: its parts, and what becomes of errors."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import click
+
+from securechat.cli.failures import INTERRUPTED, exit_code, fail
+from securechat.cli.identity import id_, init
+from securechat.cli.options import home_option, version_option
+from securechat.cli.rooms import rooms
+from securechat.cli.trusting import trust
+from securechat.errors import SecureChatError
+
+
+class Command(click.Group):
+    """A group of commands that end, where an error is expected, with a message and a code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except SecureChatError as error:
+            fail(str(error), exit_code(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads the output has enough of it
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror or error}")
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(err=True)  # from the end of the prompt to a new line
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@home_option(envvar="SECURECHAT_HOME", show_envvar=True)
+@version_option
+def securechat(home: Path) -> None:
+    """
+    Chat in groups, through a relay that cannot read what is said.
+
+    Members let each other in: you are in a room once somebody inside who trusts your
+    fingerprint vouches for you, and you trust theirs.
+
+    \b
+    To begin:
+      securechat demo                         see a whole conversation, here and now
+      securechat init --name alice            make your identity
+      securechat id                           show its fingerprint, for your friends
+      securechat trust add bob FINGERPRINT    trust a friend by theirs
+      securechat chat ADDRESS                 enter a room; --found makes a new one
+
+    \b
+    Exit codes:
+      0  all went well              4  trust: somebody is not who they should be
+      1  something failed here      5  refused, by the relay or the room
+      2  wrong usage                6  something that was sent was not delivered
+      3  the network, or the relay  130  interrupted
+    """
+
+
+for each in init, id_, trust, rooms:
+    securechat.add_command(each)

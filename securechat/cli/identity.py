@@ -1,0 +1,147 @@
+"""``securechat init`` and ``securechat id``: make an identity, and show it to others."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import textwrap
+from io import StringIO
+from pathlib import Path
+
+import click
+import segno
+
+from securechat import keyfile
+from securechat.cli.options import common, echo_json, json_option, passphrase_options
+from securechat.cli.passphrase import Passphrase
+from securechat.cli.profile import Profile
+from securechat.errors import BadPetname, FileExists
+from securechat.fingerprint import to_groups, to_words
+from securechat.identity import Identity
+from securechat.trust import check_petname
+
+
+def _name(_: click.Context, __: click.Parameter, value: str) -> str:
+    try:
+        return check_petname(value)
+    except BadPetname as error:
+        raise click.BadParameter(error.what) from None
+
+
+@click.command(short_help="Make your identity.")
+@click.option(
+    "--name",
+    required=True,
+    callback=_name,
+    help="What you go by. You say it when you enter a room; others may call you otherwise.",
+)
+@click.option(
+    "--no-passphrase",
+    is_flag=True,
+    help="Do not encrypt the key: whoever can read the file can speak as you.",
+)
+@passphrase_options
+@json_option
+@common
+def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_json: bool) -> None:
+    """
+    Make your identity: the keys by which others know you.
+
+    They are kept in a file that is encrypted under a passphrase; whoever has both can speak
+    as you. Beside it a revocation certificate is written, your word that the identity is to
+    be trusted no more: keep a copy elsewhere, for the day when the key is stolen or lost.
+
+    \b
+    Examples:
+      securechat init --name alice
+      securechat init --name alice-bot --passphrase-file /run/secrets/passphrase
+      securechat --home /tmp/try init --name try --no-passphrase
+    """
+    if no_passphrase and passphrase.source is not None:
+        raise click.UsageError("--no-passphrase and a passphrase exclude each other.")
+    if (home / keyfile.KEY_FILE).exists():
+        raise FileExists(path=home / keyfile.KEY_FILE)
+    identity = Identity.generate()
+    keyfile.create(home, identity, None if no_passphrase else passphrase.new())
+    profile = Profile(name, identity.bundle)
+    profile.save(home)
+    certificate = keyfile.revocation_path(home, identity)
+    if as_json:
+        echo_json({**_described(profile), "home": str(home), "revocation": str(certificate)})
+        return
+    click.echo(f"{name}, this is your identity now. It is kept in {home}")
+    if no_passphrase:
+        click.echo(
+            f"The key is not encrypted: whoever can read {home / keyfile.KEY_FILE}, also in a "
+            "backup, can speak as you."
+        )
+    click.echo(f"\n{_shown(profile)}\n\n{_next_step(profile)}")
+    click.echo(
+        "\nYou trust a friend by theirs:\n\n    securechat trust add NAME FINGERPRINT\n\n"
+        f"Keep a copy of {certificate} elsewhere: with it you can tell others to trust this\n"
+        "identity no more, should the key be stolen or lost."
+    )
+
+
+@click.command("id", short_help="Show your fingerprint, for friends to trust.")
+@click.option("--export", is_flag=True, help="Write your bundle (your public keys) as text.")
+@passphrase_options
+@json_option
+@common
+def id_(home: Path, export: bool, passphrase: Passphrase, as_json: bool) -> None:
+    """
+    Show your fingerprint, in groups, in words, and at a terminal as a QR code.
+
+    A friend who trusts it vouches for you. Tell it in person, by telephone, or in any way in
+    which you would be recognised; whoever can change it on the way can pose as you.
+
+    \b
+    Examples:
+      securechat id
+      securechat id --json
+      securechat id --export > alice.txt
+    """
+    profile = Profile.load(home, passphrase)
+    if as_json:
+        more = {"bundle": profile.bundle.armour()} if export else {}
+        echo_json({**_described(profile), **more})
+    elif export:
+        click.echo(profile.bundle.armour(), nl=False)
+    else:
+        click.echo(f"{_shown(profile)}\n")
+        if sys.stdout.isatty():
+            click.echo(f"{_qr(to_groups(profile.bundle.fingerprint))}\n")
+        click.echo(_next_step(profile))
+
+
+def _described(profile: Profile) -> dict[str, str]:
+    fp = profile.bundle.fingerprint
+    return {
+        "name": profile.name,
+        "fingerprint": to_groups(fp),
+        "words": to_words(fp),
+        "trust": _trust_command(profile),
+    }
+
+
+def _trust_command(profile: Profile) -> str:
+    name = shlex.quote(profile.name or "NAME")
+    return f"securechat trust add {name} {to_groups(profile.bundle.fingerprint)}"
+
+
+def _shown(profile: Profile) -> str:
+    fp = profile.bundle.fingerprint
+    words = textwrap.fill(to_words(fp), 72, initial_indent="    ", subsequent_indent="    ")
+    return f"Your fingerprint:\n\n    {to_groups(fp)}\n\nThe same in words:\n\n{words}"
+
+
+def _next_step(profile: Profile) -> str:
+    return f"A friend who knows that this is you trusts you by\n\n    {_trust_command(profile)}"
+
+
+def _qr(text: str) -> str:
+    """Return *text* as a QR code of dark blocks on a light ground, whatever the terminal has."""
+    drawn = StringIO()
+    segno.make(text, error="m", micro=False).terminal(drawn, border=2, compact=True)
+    lines = drawn.getvalue().splitlines()
+    return "\n".join(click.style(line, fg="bright_white", bg="black") for line in lines)

@@ -1,0 +1,146 @@
+"""``securechat trust``: whom the user knows, by the user's own names."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from securechat import armour
+from securechat.cli.options import common, echo_json, json_option, passphrase_options
+from securechat.cli.passphrase import Passphrase
+from securechat.cli.profile import Profile
+from securechat.errors import BadFingerprint, NeitherFingerprintNorFile, OwnFingerprint
+from securechat.fingerprint import parse, to_groups, to_words
+from securechat.identity import Bundle
+from securechat.trust import How, Trusted, TrustStore
+
+
+@click.group(short_help="Whom you trust: add, list, remove.")
+@common
+def trust(home: Path) -> None:
+    """
+    Whom you trust, by names of your own.
+
+    You vouch for whom you trust, and enter rooms on their word. A name here stands for a
+    fingerprint; what people call themselves proves nothing.
+    """
+
+
+@trust.command(short_help="Trust a friend by a fingerprint.")
+@click.argument("name")
+@click.argument("source", nargs=-1, required=True, metavar="FINGERPRINT-OR-FILE")
+@passphrase_options
+@json_option
+@common
+def add(
+    home: Path, name: str, source: tuple[str, ...], passphrase: Passphrase, as_json: bool
+) -> None:
+    """
+    Trust the owner of a fingerprint, under the name that you give them.
+
+    The fingerprint is typed in groups or in words, with any case and spacing, or comes in a
+    file that "securechat id --export" made (- is stdin). Have it from its owner.
+
+    \b
+    Examples:
+      securechat trust add bob KRSXG5A2-...
+      securechat trust add bob abandon ability able ...
+      securechat trust add bob bob.txt
+    """
+    _, identity = Profile.unlock(home, passphrase)
+    fp, bundle = _read(source)
+    if fp == identity.fingerprint:
+        raise OwnFingerprint
+    store = TrustStore.open(home, identity)
+    how: How = "typed" if bundle is None else "file"
+    added = store.add(name, fp, how, datetime.now(UTC), bundle)
+    if as_json:
+        echo_json(_described(added))
+        return
+    click.echo(f"You trust {added.petname} now, {_came(added, store)}:\n\n    {to_groups(fp)}")
+    if bundle is not None:
+        click.echo(
+            f"\n    {to_words(fp)}\n\nCompare this with what {added.petname} sees by "
+            '"securechat id": a file can be exchanged on its way.'
+        )
+
+
+@trust.command("list", short_help="Show whom you trust.")
+@passphrase_options
+@json_option
+@common
+def list_(home: Path, passphrase: Passphrase, as_json: bool) -> None:
+    """Show whom you trust, by which fingerprint, since when and how you came by it."""
+    _, identity = Profile.unlock(home, passphrase)
+    store = TrustStore.open(home, identity)
+    if as_json:
+        echo_json([_described(each) for each in store])
+        return
+    if not len(store):
+        click.echo("You trust nobody yet: securechat trust add NAME FINGERPRINT", err=True)
+    for each in store:
+        since = each.when.date().isoformat()
+        click.echo(f"{each.petname}  ({_came(each, store)}, {since})")
+        click.echo(f"    {to_groups(each.fingerprint)}")
+
+
+@trust.command(short_help="Trust somebody no more.")
+@click.argument("name")
+@passphrase_options
+@json_option
+@common
+def remove(home: Path, name: str, passphrase: Passphrase, as_json: bool) -> None:
+    """
+    Trust the owner of this name no more: vouch for them no more, and enter no room on their
+    word. Rooms that they are in stay as they are.
+    """
+    _, identity = Profile.unlock(home, passphrase)
+    store = TrustStore.open(home, identity)
+    removed = store.remove(name)
+    if as_json:
+        echo_json(_described(removed))
+    else:
+        click.echo(f"You trust {removed.petname} no more: {to_groups(removed.fingerprint)}")
+
+
+def _read(source: tuple[str, ...]) -> tuple[bytes, Bundle | None]:
+    """
+    Return the fingerprint that was typed, or that of the bundle in a file, and the bundle.
+
+    What is a fingerprint is none of a file's name: nobody can put a file in its way.
+    """
+    try:
+        if source != ("-",):
+            return parse(" ".join(source)), None
+    except BadFingerprint:
+        if len(source) > 1 or not os.path.exists(source[0]):
+            if len(source) == 1 and ("." in source[0] or os.sep in source[0]):
+                raise NeitherFingerprintNorFile(name=source[0]) from None
+            raise
+    with click.open_file(source[0], encoding="utf-8", errors="replace") as file:
+        bundle = Bundle.from_armour(file.read(armour.MAX_LENGTH + 1))
+    return bundle.fingerprint, bundle
+
+
+def _came(trusted: Trusted, store: TrustStore) -> str:
+    """Return how the fingerprint of *trusted* came, in words."""
+    if trusted.voucher is None:
+        return {"typed": "by the fingerprint that you typed", "file": "by a file"}[trusted.how]
+    voucher = store.find(trusted.voucher)
+    who = to_groups(trusted.voucher) if voucher is None else voucher.petname
+    return f"because {who} vouched, not verified by you"
+
+
+def _described(trusted: Trusted) -> dict[str, object]:
+    voucher = trusted.voucher and to_groups(trusted.voucher)
+    return {
+        "name": trusted.petname,
+        "fingerprint": to_groups(trusted.fingerprint),
+        "how": trusted.how,
+        "when": trusted.when.isoformat(),
+        "voucher": voucher,
+        "verified": trusted.verified,
+    }
