@@ -18,14 +18,16 @@ another. `docs/security.md` lists the attack that each of these fields stops.
 
 This module has what both sides compute; `securechat.group.joiner` and
 `securechat.group.voucher` are their state machines. One machine is one attempt, and an
-attempt that raised is dead: drop it, with its keys.
+attempt with a step that failed is over: it refuses all that comes after. Drop it, with its
+keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from functools import wraps
+from typing import Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 import attrs
 
@@ -75,13 +77,43 @@ def refusing(label: str, step: str) -> Iterator[None]:
         raise AdmissionRefused(label=label, step=step, why=str(error)) from None
 
 
-def out_of_turn(_: object, core: Labelled, *args: object, **kwargs: object) -> NoReturn:
+def out_of_turn(_: object, core: Attempt, *args: object, **kwargs: object) -> NoReturn:
     """Refuse a message that may not come now."""
     raise AdmissionRefused(label=core.label, step="conversation", why="a message out of turn")
 
 
-class Labelled(Protocol):
-    """What knows the label of the room that it is about."""
+class Attempt(Protocol):
+    """What a side keeps of its attempt, whichever it is."""
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """The label of the room that it is about."""
+
+    over: bool
+    """Whether a step has failed."""
+
+
+M = TypeVar("M")
+A = TypeVar("A", bound=Attempt)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def fatal(step: Callable[Concatenate[M, A, P], R]) -> Callable[Concatenate[M, A, P], R]:
+    """
+    Let the attempt be over once *step* raises.
+
+    A machine is in its next state before the step to it is done, so without this the steps
+    that follow would be taken without what the one that failed has checked and left behind.
+    """
+
+    @wraps(step)
+    def run(machine: M, core: A, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if core.over:
+            raise AdmissionRefused(label=core.label, step="conversation", why="it has failed")
+        core.over = True
+        result = step(machine, core, *args, **kwargs)
+        core.over = False
+        return result
+
+    return run

@@ -19,6 +19,7 @@ from securechat.fingerprint import to_groups, to_words
 from securechat.group.admission import (
     ONE_USE,
     Place,
+    fatal,
     first_transcript,
     handover_key,
     init_hash,
@@ -88,6 +89,7 @@ class _JoinerCore:
     k_j: bytes = attrs.field(factory=lambda: random_bytes(KEY_LENGTH))
     init: XWing = attrs.field(factory=XWing.generate)
     leaf: XWing = attrs.field(factory=XWing.generate)
+    over: bool = False
     # From here on: known once the vouch was opened.
     voucher: Bundle = attrs.field(init=False)
     add: Add = attrs.field(init=False)
@@ -97,6 +99,7 @@ class _JoinerCore:
     entrances: dict[bytes, Entrance] = attrs.field(factory=dict)
 
 
+@fatal
 def _challenge(_: Joiner, core: _JoinerCore, bundle: Bundle, sealed: bytes) -> bytes:
     me = core.identity.fingerprint
     with refusing(core.label, "vouch"):
@@ -124,11 +127,13 @@ def _challenge(_: Joiner, core: _JoinerCore, bundle: Bundle, sealed: bytes) -> b
     core.add = Add(subject, init, th1, agreed, epoch, head)
     shown = proof(core.k_v, th1, core.k_j, core.init.public, core.leaf.public)
     content = encode(core.k_j, core.init.public, core.leaf.public, agreed, shown)
-    challenge = bundle.seal("challenge", th1, content)
+    with refusing(core.label, "vouch"):
+        challenge = bundle.seal("challenge", th1, content)
     core.th2 = digest("th2", th1, challenge)
     return challenge
 
 
+@fatal
 def _keep(_: Joiner, core: _JoinerCore, sealed: bytes) -> None:
     with refusing(core.label, "response"):
         handover, hidden = shaped(decode(sealed), bytes, bytes)
@@ -147,11 +152,12 @@ def _keep(_: Joiner, core: _JoinerCore, sealed: bytes) -> None:
         raise AdmissionRefused(label=core.label, step="response", why="it adds somebody else")
     if not same(signed.tag, confirmation(secret, entry)):
         raise AdmissionRefused(label=core.label, step="response", why="its key is not the room's")
-    while len(core.entrances) >= MAX_CANDIDATES:
-        del core.entrances[next(iter(core.entrances))]
     core.entrances[signed.head] = Entrance(signed, secret, core.leaf)
+    if len(core.entrances) > MAX_CANDIDATES:
+        del core.entrances[next(iter(core.entrances))]
 
 
+@fatal
 def _enter(_: Joiner, core: _JoinerCore, head: bytes) -> Entrance:
     if head not in core.entrances:
         raise AdmissionRefused(

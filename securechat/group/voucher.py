@@ -18,6 +18,7 @@ from securechat.errors import AdmissionRefused
 from securechat.group.admission import (
     ONE_USE,
     Place,
+    fatal,
     first_transcript,
     handover_key,
     init_hash,
@@ -44,7 +45,11 @@ class Voucher(Protocol):
     """The member's side of one attempt."""
 
     def vouch(self) -> bytes:
-        """Return the `vouch` to send."""
+        """
+        Return the `vouch` to send.
+
+        :raises AdmissionRefused: if the newcomer's key cannot be used.
+        """
 
     def challenged(self, sealed: bytes) -> None:
         """
@@ -74,6 +79,7 @@ class _VoucherCore:
     place: Place
     label: str
     k_v: bytes = attrs.field(factory=lambda: random_bytes(KEY_LENGTH))
+    over: bool = False
     # From here on: known once something was sent or opened.
     th1: bytes = attrs.field(init=False)
     th2: bytes = attrs.field(init=False)
@@ -82,14 +88,17 @@ class _VoucherCore:
     add: Add = attrs.field(init=False)
 
 
+@fatal
 def _vouch(_: Voucher, core: _VoucherCore) -> bytes:
     joiner, voucher, place = core.newcomer.fingerprint, core.identity.fingerprint, core.place
     content = encode(voucher, place.room, place.epoch, place.head, core.k_v)
-    sealed = core.newcomer.seal("vouch", [core.attempt, joiner], content)
+    with refusing(core.label, "vouch"):
+        sealed = core.newcomer.seal("vouch", [core.attempt, joiner], content)
     core.th1 = first_transcript(core.attempt, joiner, voucher, place, sealed)
     return sealed
 
 
+@fatal
 def _check_challenge(_: Voucher, core: _VoucherCore, sealed: bytes) -> None:
     place = core.place
     with refusing(core.label, "challenge"):
@@ -111,6 +120,7 @@ def _check_challenge(_: Voucher, core: _VoucherCore, sealed: bytes) -> None:
     core.th2 = digest("th2", core.th1, sealed)
 
 
+@fatal
 def _respond(_: Voucher, core: _VoucherCore, propose: Propose) -> tuple[bytes, SignedEntry]:
     signed, secret = propose(core.add)
     k_e = random_bytes(KEY_LENGTH)

@@ -16,7 +16,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from securechat.group.admission import Place
+from securechat.encoding import decode, encode
+from securechat.group.admission import ONE_USE, Place, first_transcript, handover_key, init_hash
 from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject, consent, leaf_hash
 from securechat.group.events import RoomEvent
 from securechat.group.joiner import Entrance, Joiner, joiner
@@ -26,7 +27,7 @@ from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.group.voucher import Voucher, voucher
 from securechat.identity import Identity
-from securechat.primitives import HASH_LENGTH, XWING_LENGTH
+from securechat.primitives import HASH_LENGTH, KEY_LENGTH, XWING_LENGTH, digest, encrypt, seal
 
 LABEL = "lobby"
 ATTEMPT = bytes(range(16))
@@ -197,6 +198,11 @@ def room_of(*people: Identity) -> tuple[Stream, list[Member]]:
     return stream, [founder, *(stream.admit(each, founder) for each in people[1:])]
 
 
+def proposal(newcomer: Identity, by: Member) -> SignedEntry:
+    """Return an entry by which *by* may add *newcomer*, who agreed, to its room now."""
+    return Admission(newcomer, by).response()[1]
+
+
 # The membership log without the keys: what a relay sees of it
 
 
@@ -255,3 +261,63 @@ def grown(log: Log, count: int, author: Identity = ALICE) -> Log:
 def resigned(signed: SignedEntry, author: Identity, **changes: Any) -> SignedEntry:
     """Return *signed* with *changes* to its entry, and a signature of *author* that holds."""
     return SignedEntry.make(attrs.evolve(signed.entry, **changes), signed.tag, author)
+
+
+# An admission opened by who has both sides' long-term keys
+
+
+@attrs.frozen
+class Opened:
+    """What is inside of a vouch and of the challenge to it."""
+
+    newcomer: Identity
+    place: Place
+    k_v: bytes
+    th1: bytes
+    k_j: bytes
+    init: bytes
+    leaf: bytes
+    consent: bytes
+    proof: bytes
+    th2: bytes
+
+    @classmethod
+    def of(cls, admission: Admission, vouch: bytes, challenge: bytes) -> Opened:
+        """Open both messages of *admission*."""
+        newcomer, voucher = admission.newcomer, admission.member.identity
+        context = [admission.attempt, newcomer.fingerprint]
+        _, room, epoch, head, k_v = decode(newcomer.open_sealed(vouch, "vouch", context))
+        place = Place(room, epoch, head)
+        th1 = first_transcript(
+            admission.attempt, newcomer.fingerprint, voucher.fingerprint, place, vouch
+        )
+        content = voucher.open_sealed(challenge, "challenge", th1)
+        k_j, init, leaf, agreed, shown = decode(content)
+        th2 = digest("th2", th1, challenge)
+        return cls(newcomer, place, k_v, th1, k_j, init, leaf, agreed, shown, th2)
+
+    @property
+    def add(self) -> Add:
+        """What the newcomer agreed to."""
+        return Add(
+            Subject.of(self.newcomer.bundle, self.leaf),
+            init_hash(self.init),
+            self.th1,
+            self.consent,
+            self.place.epoch,
+            self.place.head,
+        )
+
+    def challenge(self, voucher: Identity, **changes: Any) -> bytes:
+        """Return the challenge anew, with *changes*."""
+        new = attrs.evolve(self, **changes)
+        content = encode(new.k_j, new.init, new.leaf, new.consent, new.proof)
+        return voucher.bundle.seal("challenge", new.th1, content)
+
+    def response(self, secret: bytes, entry: bytes, **changes: Any) -> bytes:
+        """Return a response that hands over *secret* and *entry*, under keys with *changes*."""
+        new = attrs.evolve(self, **changes)
+        k_e = bytes(KEY_LENGTH)
+        key = handover_key(new.th2, new.k_v, new.k_j, k_e)
+        hidden = encrypt(key, ONE_USE, encode(secret, entry), digest("handover-ad", new.th2))
+        return encode(seal(new.init, "response", new.th2, encode(k_e)), hidden)
