@@ -102,6 +102,8 @@ class Session:
     def catch_up(self) -> None:
         """Write what the rooms' streams have for the client, now that it reads again."""
         for room in list(self.rooms):
+            if not self.wire.writable:
+                break
             cursor = self.rooms[room] = self.rooms.pop(room)  # next time it is the last
             cursor.catch_up()
 
