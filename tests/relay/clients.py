@@ -17,7 +17,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from securechat.address import Address
-from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry, Subject, consent
+from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject, consent
 from securechat.group.log import Log, founding
 from securechat.group.roster import Policy
 from securechat.identity import Identity
@@ -28,7 +28,6 @@ from securechat.wire import (
     FROM_RELAY,
     Ack,
     AddUser,
-    Asked,
     Banner,
     Challenge,
     Code,
@@ -315,6 +314,3 @@ class Client:
 def kinds(lines: Sequence[Line]) -> list[type[Line]]:
     """Return the classes of *lines*."""
     return [type(line) for line in lines]
-
-
-__all__ = ["ADDRESS", "ZERO", "Asked", "Client", "Relay", "kinds"]

@@ -31,9 +31,7 @@ class BannerTests(SynchronousTestCase):
         limits = Limits(rooms_per_connection=3, joins_per_connection=2, members_per_room=7)
         banner = Relay(limits=limits).connect().hears(Banner)
         self.assertEqual(banner.versions, (1,))
-        self.assertEqual(
-            banner.limits, {"line": MAX_LINE, "rooms": 3, "joins": 2, "members": 7}
-        )
+        self.assertEqual(banner.limits, {"line": MAX_LINE, "rooms": 3, "joins": 2, "members": 7})
 
     def test_nonce_is_fresh(self) -> None:
         """No two connections sign the same banner."""
