@@ -220,7 +220,7 @@ class Client:
         )
         signature = joiner.identity.sign("consent", *agreed)
         add = Add(subject, init_hash, th1, signature, log.epoch, log.head)
-        fields = {
+        fields: dict[str, Any] = {
             "room": log.room,
             "epoch": log.epoch + 1,
             "prev": log.head,
@@ -289,7 +289,7 @@ class Client:
 
     def resume(self, **changed: Any) -> None:
         """Say that this client is there, and what it knows."""
-        known = {
+        known: dict[str, Any] = {
             "room": self.log.room,
             "epoch": self.log.epoch,
             "head": self.log.head,
@@ -299,7 +299,7 @@ class Client:
 
     def frame(self, **changed: Any) -> Send:
         """Return the next frame of this client, with what is *changed* of it."""
-        fields = {
+        fields: dict[str, Any] = {
             "room": self.log.room,
             "epoch": self.log.epoch,
             "row": self.log.membership.index[self.fingerprint],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,7 +20,7 @@ from securechat.wire import (
     Send,
     serialise,
 )
-from tests.relay.clients import Client, Relay, kinds
+from tests.relay.clients import Client, Relay, Transport, kinds
 
 
 class TimeTests(SynchronousTestCase):
@@ -258,18 +257,12 @@ class BackpressureTests(SynchronousTestCase):
         self.assertEqual(len(self.writer.hear()), 1)
 
 
-class Narrow(StringTransport):
+class Narrow(Transport):
     """A transport that has enough after each write."""
-
-    aborted = False
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        if self.producer is not None:
-            self.producer.pauseProducing()
-
-    def abortConnection(self) -> None:
-        self.aborted = True
+        self.producer.pauseProducing()
 
 
 class LogTests(SynchronousTestCase):
@@ -303,7 +296,8 @@ class LogTests(SynchronousTestCase):
     def test_refusals_are_logged(self) -> None:
         """With whom and why, and nothing of the line."""
         client = Relay().client()
+        words = "there is no room of that label here"
         self.assertEqual(
             self.logged(client, b"join lobby"),
-            [f"{short(client.fingerprint)} is refused: there is no room of that label here"],
+            [f"{short(client.fingerprint)} is refused: {words}"],
         )

@@ -193,7 +193,7 @@ class FirstLineTests(SynchronousTestCase):
         client = Relay().connect()
         line = client.identify(Identity.generate())
         client.says(line, line)
-        ack, refusal = client.hear()
+        _, refusal = client.hear()
         assert isinstance(refusal, ErrorLine)
         self.assertIs(refusal.code, Code.STATE)
         self.assertTrue(client.hung_up)
