@@ -143,6 +143,10 @@ class Client:
         assert isinstance(line, kind), line
         return line
 
+    def hears_all(self, kind: type[L]) -> list[L]:
+        """Return the lines of class *kind* that the relay has said since the last time."""
+        return [line for line in self.hear() if isinstance(line, kind)]
+
     def refused(self) -> Code:
         """Return the code of the one `error` that the relay has said since the last time."""
         return self.hears(ErrorLine).code
@@ -285,7 +289,7 @@ class Client:
 
     def asked(self) -> bytes:
         """Return the attempt that this client is asked about."""
-        return next(line.attempt for line in self.hear() if isinstance(line, NewUser))
+        return self.hears_all(NewUser)[0].attempt
 
     def resume(self, **changed: Any) -> None:
         """Say that this client is there, and what it knows."""

@@ -262,6 +262,7 @@ class Narrow(Transport):
 
     def write(self, data: bytes) -> None:
         super().write(data)
+        assert self.producer is not None
         self.producer.pauseProducing()
 
 
