@@ -70,7 +70,7 @@ class Unsent:
 
     ticket: int
     kind: Kind
-    body: bytes
+    body: bytes = attrs.field(repr=False)
     frame: Frame
 
 
@@ -90,8 +90,6 @@ class Room:
         self.log = log
         self.names: dict[bytes, str] = {}
         """What members call themselves, by fingerprint."""
-        self.alarms: list[Alarm] = []
-        """Every alarm that was raised; they do not go away."""
         self.outgoing: deque[Frame] = deque()
         self._identity = identity
         self._keys = keys
@@ -112,6 +110,7 @@ class Room:
         self._tickets = 0
         self._missed = 0  # numbers of this epoch that never came
         self._seen: dict[bytes, int] = {}  # each sender's newest seen_seq
+        self._alarms: dict[tuple[Reason, bytes | None], Alarm] = {}
 
     # Becoming a member
 
@@ -180,6 +179,11 @@ class Room:
     def unsent(self) -> int:
         """How many messages have not come back in the stream."""
         return len(self._unsent)
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """The first alarm of each reason and sender; they do not go away."""
+        return list(self._alarms.values())
 
     # Speaking
 
@@ -350,7 +354,7 @@ class Room:
 
     def _alarm(self, reason: Reason, sender: bytes | None, seq: int) -> Alarm:
         alarm = Alarm(self.label, reason, sender, seq)
-        self.alarms.append(alarm)
+        self._alarms.setdefault((reason, sender), alarm)
         return alarm
 
 
