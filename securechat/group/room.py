@@ -244,9 +244,8 @@ class Room:
         self._transcript.fold(seq, digest("item", data))
         try:
             signed = SignedEntry.decode(data)
-            if not self.inside and signed == self.first_entry:
-                self.inside, self._missed = True, 0
-                return [*events, self._added(seq)]
+            if not self.inside:
+                return [*events, *self._before_inside(seq, signed)]
             log = self.log.after(signed)
         except (EncodingError, EntryRefused, StaleEntry):
             return [*events, self._alarm(Reason.BAD_ENTRY, None, seq)]
@@ -283,6 +282,16 @@ class Room:
         missing = seq - self.seq - 1
         self._missed += missing
         return [FramesMissing(self.label, self.seq + 1, seq - 1)] if missing else []
+
+    def _before_inside(self, seq: int, signed: SignedEntry) -> list[RoomEvent]:
+        """
+        Take an entry of a time when this member was not in the room: nothing follows from it
+        but that its own entry makes it a member.
+        """
+        if signed == self.first_entry:
+            self.inside, self._missed = True, 0
+            return [self._added(seq)]
+        return [] if signed in self.log.recent else [self._alarm(Reason.BAD_ENTRY, None, seq)]
 
     def _added(self, seq: int) -> MemberAdded:
         row = self.roster[-1]
