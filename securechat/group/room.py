@@ -276,12 +276,13 @@ class Room:
         return [*events, *self._others_frame(seq, frame, row)]
 
     def _expect(self, seq: int) -> list[RoomEvent]:
-        """Say what is wrong if *seq* is not the next number."""
+        """Say what is wrong if *seq* is not the next number, and make it the next."""
         if seq <= self.seq:
             return [self._alarm(Reason.REPLAYED, None, seq)]
-        missing = seq - self.seq - 1
-        self._missed += missing
-        return [FramesMissing(self.label, self.seq + 1, seq - 1)] if missing else []
+        first, last = self.seq + 1, seq - 1
+        self._missed += last - self.seq
+        self._transcript.pass_over(last)
+        return [FramesMissing(self.label, first, last)] if first <= last else []
 
     def _before_inside(self, seq: int, signed: SignedEntry) -> list[RoomEvent]:
         """
