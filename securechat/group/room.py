@@ -306,10 +306,13 @@ class Room:
             self._say(each.ticket, each.kind, each.body)
 
     def _own_frame(self, seq: int, frame: Frame) -> RoomEvent:
-        unsent = self._unsent.get(frame.header.n)
+        header, me = frame.header, self._identity.fingerprint
+        unsent = self._unsent.get(header.n)
+        if unsent is None and header.n < self._keys.ratchets[header.row].n:
+            return self._alarm(Reason.REPLAYED, me, seq)
         if unsent is None or unsent.frame != frame:
-            return self._alarm(Reason.FORGED, self._identity.fingerprint, seq)
-        del self._unsent[frame.header.n]
+            return self._alarm(Reason.FORGED, me, seq)
+        del self._unsent[header.n]
         return Delivered(self.label, unsent.ticket, seq)
 
     def _others_frame(self, seq: int, frame: Frame, row: Row) -> list[RoomEvent]:
