@@ -1,0 +1,3 @@
+"""
+The attacks of ``docs/security.md``, mounted on the real code, each by a relay in memory that lies.
+"""
