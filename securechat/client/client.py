@@ -403,6 +403,11 @@ class ChatClient:
     # What the parts use
 
     def _trusts(self, fp: bytes) -> bool:
+        """Whether *fp* is trusted now: another program may have changed the store."""
+        try:
+            self._trust.refresh()
+        except (SecureChatError, OSError):
+            self._log.failure("The trusted identities could not be read anew")
         return fp in self._trust
 
     def _met(self, bundle: Bundle) -> None:

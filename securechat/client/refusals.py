@@ -73,7 +73,7 @@ def lost(
         return errors.ConnectionLost(address=relay, why="the relay closed it")
     if isinstance(error, TransportLost):
         return errors.ConnectionLost(address=relay, why="it broke")
-    return errors.ConnectFailed(address=relay, why=str(error) or type(error).__name__)
+    return errors.ConnectFailed(address=relay, why=str(error).rstrip(".") or type(error).__name__)
 
 
 def _tls_failed(relay: str, error: SSL.Error) -> errors.SecureChatError:
