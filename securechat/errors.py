@@ -577,6 +577,10 @@ class NeitherFingerprintNorFile(SecureChatError):
     name: str
 
 
+class NotText(SecureChatError):
+    """The line is no UTF-8 text."""
+
+
 @_error
 class Undelivered(SecureChatError):
     """

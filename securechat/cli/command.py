@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from securechat.cli.chat import chat
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.identity import id_, init
 from securechat.cli.options import home_option, version_option
@@ -62,5 +63,5 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in init, id_, trust, rooms:
+for each in init, id_, trust, chat, rooms:
     securechat.add_command(each)

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from securechat import errors
+from securechat.text import printable
 
 ELSE = 1
 NETWORK = 3
@@ -63,5 +64,5 @@ def exit_code(error: errors.SecureChatError) -> int:
 
 def fail(message: str, code: int = ELSE) -> NoReturn:
     """Say *message* on stderr, and end the command with the exit code *code*."""
-    click.echo(f"securechat: {message}", err=True)
+    click.echo(f"securechat: {printable(message)}", err=True)
     raise click.exceptions.Exit(code)

@@ -21,9 +21,10 @@ from securechat.identity import Identity
 from securechat.trust import check_petname
 
 
-def _name(_: click.Context, __: click.Parameter, value: str) -> str:
+def checked_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return the name *value*, if it can be one: what others can keep as it is."""
     try:
-        return check_petname(value)
+        return value if value is None else check_petname(value)
     except BadPetname as error:
         raise click.BadParameter(error.what) from None
 
@@ -32,7 +33,7 @@ def _name(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.option(
     "--name",
     required=True,
-    callback=_name,
+    callback=checked_name,
     help="What you go by. You say it when you enter a room; others may call you otherwise.",
 )
 @click.option(

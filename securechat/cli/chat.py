@@ -1,0 +1,139 @@
+"""``securechat chat``: a room in a terminal, or between pipes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from securechat.address import Address
+from securechat.cli.colour import colourful
+from securechat.cli.conversation import Conversation
+from securechat.cli.failures import exit_code, fail
+from securechat.cli.happenings import Happening
+from securechat.cli.identity import checked_name
+from securechat.cli.names import Names
+from securechat.cli.options import common, json_option, passphrase_options
+from securechat.cli.passphrase import Passphrase
+from securechat.cli.profile import Profile
+from securechat.cli.questions import Questions
+from securechat.cli.rooms import room_argument
+from securechat.cli.running import run
+from securechat.cli.terminal import Terminal
+from securechat.cli.views import JSONView, TextView, View
+from securechat.client.client import ChatClient
+from securechat.client.known import KnownRooms
+from securechat.client.vouching import always
+from securechat.errors import FoundedAnew, RoomKnown
+from securechat.trust import TrustStore
+
+
+@click.command(short_help="Enter a room, and talk.")
+@room_argument
+@click.option("--found", is_flag=True, help="Found the room if the relay has none of that name.")
+@click.option(
+    "--vouch",
+    type=click.Choice(["auto", "ask"]),
+    default="auto",
+    show_default=True,
+    help="Vouch for newcomers whom you trust by yourself, or be asked before.",
+)
+@click.option(
+    "--wait-for-trusted",
+    is_flag=True,
+    help="If somebody whom you do not trust vouches for you, wait for somebody else.",
+)
+@click.option(
+    "--name",
+    callback=checked_name,
+    help="What to call yourself here, instead of the name given to init.",
+)
+@click.option(
+    "--endpoint",
+    metavar="STRING",
+    help="Reach the relay through this Twisted client endpoint: a tunnel, or a proxy. Whose "
+    "relay it is stays checked.",
+)
+@passphrase_options
+@json_option
+@common
+def chat(
+    home: Path,
+    address: Address,
+    found: bool,
+    vouch: str,
+    wait_for_trusted: bool,
+    name: str | None,
+    endpoint: str | None,
+    passphrase: Passphrase,
+    as_json: bool,
+) -> None:
+    """
+    Enter the room at ADDRESS, and talk there: a line that you type is a message.
+
+    You are in once a member who trusts you vouches for you, and you trust that member. Where
+    the relay has no such room you are asked whether to found it. While you are in you vouch
+    for newcomers whom you trust. Ctrl-D ends, once all that you said has arrived; Ctrl-C ends
+    at once.
+
+    You are a member as long as this command runs: lost connections come back, but in this
+    version nobody who has ended it can come back into the room by the same identity.
+
+    \b
+    Examples:
+      securechat chat 'securechat://relay.example/lobby#PIN'
+      securechat chat --found 'securechat://relay.example/attic#PIN'
+      tail -f alerts | securechat chat --json ADDRESS > heard.jsonl
+    """
+    profile, identity = Profile.unlock(home, passphrase)
+    trust = TrustStore.open(home, identity)
+    known = KnownRooms.open(home, identity)
+    name = profile.name if name is None else name
+    names = Names(identity.fingerprint, name, trust)
+    view: View = JSONView(names)
+    if not as_json:
+        view = TextView(names, asks=vouch == "ask", colour=colourful())
+
+    async def converse(reactor: Any) -> None:
+        terminal = Terminal(reactor)
+
+        def tell(event: Happening) -> None:
+            line = view(event)
+            if line is not None:
+                terminal.write(line)
+
+        try:
+            questions = Questions(reactor, tell, somebody=os.isatty(0))
+            client = ChatClient(
+                reactor,
+                identity,
+                trust,
+                address,
+                name=name,
+                endpoint=None if endpoint is None else _endpoint(reactor, endpoint),
+                known=known,
+                may_vouch=questions.may_vouch if vouch == "ask" else always,
+            )
+            talk = Conversation(reactor, client, str(address.room), terminal, questions, tell)
+            await talk.run(found=found, patient=wait_for_trusted)
+        finally:
+            await terminal.close()
+
+    try:
+        run(converse)
+    except (FoundedAnew, RoomKnown) as error:
+        command = f"securechat rooms forget {shlex.quote(str(address))}"
+        fail(f"{error} To forget it: {command}", exit_code(error))
+
+
+def _endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
+    try:
+        dialled: IStreamClientEndpoint = clientFromString(reactor, text)
+        return dialled
+    except (LookupError, TypeError, ValueError) as error:
+        raise click.UsageError(f"{text!r} is no Twisted client endpoint: {error}") from None

@@ -1,0 +1,170 @@
+"""
+One conversation: connect, enter the room, pass lines on in both directions, and end well.
+
+It ends when the input does, once all that was sent is in the room for everybody; when it is
+cancelled; or when the room cannot be had any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.python.failure import Failure
+
+from securechat.cli.happenings import AskToFound, Connecting, Entered, Failed, Happening, NotSent
+from securechat.cli.questions import Questions, yes_or_no
+from securechat.cli.terminal import Terminal
+from securechat.client.client import ChatClient
+from securechat.client.events import Disconnected, Refusal
+from securechat.errors import (
+    MessageTooLong,
+    NoSuchRoom,
+    NotAMember,
+    RelayForked,
+    RoomKnown,
+    SecureChatError,
+    Undelivered,
+)
+from securechat.group.room import Room
+from securechat.text import printable
+
+MAX_UNDELIVERED = 64
+"""How many messages may be under way before the next line is read."""
+
+DELIVERY_SECONDS = 60.0
+"""How long, after the end of the input, the last message may take."""
+
+_LOST = (NotAMember, RelayForked, RoomKnown)
+"""Why the room cannot be had any more, though the relay is there."""
+
+
+@attrs.define
+class Conversation:
+    """A user in a room, by a terminal."""
+
+    reactor: Any
+    client: ChatClient
+    label: str
+    terminal: Terminal
+    questions: Questions
+    tell: Callable[[Happening], None]
+    _under_way: dict[Deferred[int], str] = attrs.field(factory=dict, init=False)
+    _fewer: Deferred[None] | None = attrs.field(default=None, init=False)
+    _talking: Deferred[None] | None = attrs.field(default=None, init=False)
+    _lost: SecureChatError | None = attrs.field(default=None, init=False)
+
+    async def run(self, *, found: bool, patient: bool) -> None:
+        """
+        Have the conversation.
+
+        :param found: whether a room that is not there is founded without a question.
+        :param patient: as for `ChatClient.join`.
+        :raises SecureChatError: why it could not be had, or ended.
+        """
+        self.client.observe(self._hear)
+        try:
+            await self._have(found, patient)
+        except SecureChatError as error:
+            self.tell(Failed(error))
+            raise
+        finally:
+            self.questions.end()
+            await self.client.close()
+
+    async def _have(self, found: bool, patient: bool) -> None:
+        self.tell(Connecting(str(attrs.evolve(self.client.address, pin=None))))
+        await self.client.connect()
+        room = await self._enter(found, patient)
+        self._talking = Deferred.fromCoroutine(self._talk(room))
+        try:
+            await self._talking
+        except CancelledError:
+            self._complain_of_undelivered()
+            if self._lost is None:
+                raise
+            raise self._lost from None
+
+    async def _enter(self, found: bool, patient: bool) -> Room:
+        founded = False
+        try:
+            room = await self.client.join(self.label, patient=patient)
+        except NoSuchRoom:
+            if not found and not await self._asked_to_found():
+                raise
+            room = await self.client.found(self.label)
+            founded = True
+        members = tuple(row.fingerprint for row in room.roster)
+        self.tell(Entered(self.label, members, founded, room.confirmed))
+        return room
+
+    async def _asked_to_found(self) -> bool:
+        while self.questions.somebody:
+            self.tell(AskToFound(self.label))
+            line = await self.terminal.next_line()
+            if line is None:
+                break
+            if isinstance(line, str) and (said := yes_or_no(line)) is not None:
+                return said
+        return False
+
+    async def _talk(self, room: Room) -> None:
+        while (line := await self.terminal.next_line()) is not None:
+            if isinstance(line, SecureChatError):
+                self.tell(NotSent(line))
+            elif not self.questions.answer(line) and line.strip():
+                self._send(room, line)
+            await self._fewer_than(MAX_UNDELIVERED)
+        self.questions.end()
+        delivered = Deferred.fromCoroutine(self._fewer_than(1))
+        try:
+            await delivered.addTimeout(DELIVERY_SECONDS, self.reactor)
+        except TimeoutError:
+            raise self._undelivered() from None
+
+    def _send(self, room: Room, text: str) -> None:
+        try:
+            sent = self.client.send(room, text)
+        except MessageTooLong as error:
+            self.tell(NotSent(error))
+            return
+        self._under_way[sent] = text
+        sent.addCallbacks(self._delivered, self._unknown, callbackArgs=(sent,))
+
+    def _delivered(self, _: int, sent: Deferred[int]) -> None:
+        del self._under_way[sent]
+        if self._fewer is not None:
+            fewer, self._fewer = self._fewer, None
+            fewer.callback(None)
+
+    def _unknown(self, reason: Failure) -> None:
+        """The client has closed, and will not learn what became of it: it stays under way."""
+        reason.trap(SecureChatError)
+
+    async def _fewer_than(self, most: int) -> None:
+        while len(self._under_way) >= most:
+            self._fewer = Deferred()
+            await self._fewer
+
+    def _undelivered(self) -> Undelivered:
+        first = printable(next(iter(self._under_way.values())))
+        return Undelivered(count=len(self._under_way), first=first[:60])
+
+    def _complain_of_undelivered(self) -> None:
+        if self._under_way:
+            self.tell(NotSent(self._undelivered()))
+
+    def _hear(self, event: Happening) -> None:
+        self.tell(event)
+        match event:
+            case Disconnected(why=error, retry_in=None):
+                self._lose(error)
+            case Refusal(why=error) if isinstance(error, _LOST):
+                self._lose(error)
+
+    def _lose(self, error: SecureChatError) -> None:
+        if self._talking is not None and self._lost is None:
+            self._lost = error
+            self._talking.cancel()

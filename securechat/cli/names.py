@@ -1,0 +1,73 @@
+"""
+What members are called on the screen.
+
+Whom the user trusts bears the user's own name for them. Everybody else bears the name that
+they gave themselves, and the beginning of their fingerprint, since a name is no proof: nobody
+can pass for a friend by a name. Where two would look the same all bear it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from securechat.fingerprint import short, to_groups
+from securechat.group.events import Named
+from securechat.trust import TrustStore
+
+ME = "you"
+
+_PUNCTUATION = str.maketrans("", "", '*!:;,()[]<>"')
+"""What the lines on the screen are made of: in a name it could fake one."""
+
+
+class Names:
+    """The names of the members of a room."""
+
+    def __init__(self, me: bytes, name: str, trust: TrustStore) -> None:
+        """
+        :param me: the user's own fingerprint.
+        :param name: what the user says to be called.
+        """
+        self._me = me
+        self._trust = trust
+        self._said = {me: name}
+
+    def hear(self, event: Named) -> bool:
+        """A member said its name; returns whether that is news."""
+        if self._said.get(event.member) == event.name:
+            return False
+        self._said[event.member] = event.name
+        return True
+
+    def of(self, fp: bytes) -> str:
+        """Return the name to show for the fingerprint *fp*."""
+        if fp == self._me:
+            return ME
+        trusted = self._trust.find(fp)
+        if trusted is None:
+            return f"{self.said(fp)} ({short(fp)})".lstrip()
+        if any(
+            _look(said) == _look(trusted.petname)
+            for other, said in self._said.items()
+            if other != fp
+        ):
+            return f"{trusted.petname} ({short(fp)})"
+        return trusted.petname
+
+    def said(self, fp: bytes) -> str:
+        """Return what the member *fp* calls itself, empty if it has not said."""
+        return " ".join(self._said.get(fp, "").translate(_PUNCTUATION).split())
+
+    def person(self, fp: bytes) -> dict[str, object]:
+        """Return who *fp* is, for programs."""
+        trusted = self._trust.find(fp)
+        return {
+            "fingerprint": to_groups(fp),
+            "name": trusted.petname if trusted else self._said.get(fp),
+            "trusted": trusted is not None,
+            "me": fp == self._me,
+        }
+
+
+def _look(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -1,0 +1,88 @@
+"""How what happens is written: as text for people, as JSON for programs."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any, Protocol
+
+import attrs
+import click
+
+from securechat.cli.happenings import Happening
+from securechat.cli.names import Names
+from securechat.cli.options import to_json
+from securechat.cli.wording import Wording
+from securechat.errors import SecureChatError
+from securechat.group.events import Alarm, Message
+from securechat.text import printable
+
+
+class View(Protocol):
+    """One way to write what happens."""
+
+    def __call__(self, event: Happening) -> str | None:
+        """Return the line that tells *event*, or None where there is nothing to tell."""
+
+
+class TextView:
+    """
+    Lines for people: ``name: message``, ``* what happens``, ``! an alarm``.
+
+    Names never hold a colon, a star or an exclamation mark, so nobody's message looks like
+    another line than it is.
+    """
+
+    def __init__(self, names: Names, *, asks: bool, colour: bool) -> None:
+        """:param asks: as for `Wording`."""
+        self._wording = Wording(names, asks=asks)
+        self._colour = colour
+
+    def __call__(self, event: Happening) -> str | None:
+        text = self._wording(event)
+        match event:
+            case _ if text is None:
+                return None
+            case Message():
+                return printable(text)
+            case Alarm():
+                return self._styled(f"! {printable(text)}", fg="red", bold=True)
+            case _:
+                return self._styled(f"* {printable(text)}", dim=True)
+
+    def _styled(self, text: str, **style: Any) -> str:
+        return click.style(text, **style) if self._colour else text
+
+
+class JSONView:
+    """
+    A JSON object a line: ``event`` is the name of what happened, in lower case with ``_``, and
+    the rest are its fields.
+
+    The label of a room is ``room``; a member, or whoever wants to be one, is an object of
+    ``fingerprint``, ``name``, ``trusted`` and ``me``; an error one of ``error`` and ``words``.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __call__(self, event: Happening) -> str:
+        fields = {
+            {"label": "room"}.get(name, name): self._value(value)
+            for name, value in attrs.asdict(event, recurse=False).items()
+        }
+        name = re.sub("(?<=[a-z])(?=[A-Z])", "_", type(event).__name__).lower()
+        return to_json({"event": name, **fields})
+
+    def _value(self, value: object) -> object:
+        match value:
+            case bytes():
+                return self._names.person(value)
+            case tuple():
+                return [self._value(each) for each in value]
+            case Enum():
+                return value.value
+            case SecureChatError():
+                return {"error": type(value).__name__, "words": str(value)}
+            case _:
+                return value

@@ -1,0 +1,157 @@
+"""What happens, in words. Everything that others wrote becomes one harmless line here."""
+
+from __future__ import annotations
+
+from securechat.cli.happenings import (
+    AskToFound,
+    AskToVouch,
+    Connecting,
+    Entered,
+    Happening,
+    NotSent,
+)
+from securechat.cli.names import ME, Names
+from securechat.client.events import (
+    CaughtUp,
+    Connected,
+    Disconnected,
+    MembersAsked,
+    NewcomerAsks,
+    NotVouched,
+    Refusal,
+    VoucherMet,
+    Waiting,
+)
+from securechat.errors import ConnectionLost
+from securechat.fingerprint import to_groups
+from securechat.group.events import (
+    Alarm,
+    Confirmed,
+    FramesMissing,
+    MemberAdded,
+    Message,
+    Named,
+    Reason,
+)
+from securechat.text import printable
+
+ALARMS = {
+    Reason.REPLAYED: "the relay sent again what was here already; it is not shown twice. Once, "
+    "after a reconnection, it is a fault; often, ask who runs the relay",
+    Reason.DROPPED: "messages of {who} were left out, and what they say from now on cannot be "
+    "shown. Ask them, by another way, what they said",
+    Reason.REORDERED: "{who} claims to have seen what came later than this message, or less than "
+    "before: the order is not to be relied on. Ask what the message answers to",
+    Reason.FORKED: "{who} saw another past than you did: somebody shows the room two pasts. "
+    "Compare with others by another way, and leave the relay if it is so for several of them",
+    Reason.FORGED: "somebody sent what {who} did not write; it is not shown. The relay or a "
+    "member tries something",
+    Reason.BAD_ENTRY: "a change of the members breaks the rules, and is not followed. Do not trust "
+    "this relay any more: found the room elsewhere",
+    Reason.MALFORMED: "{who} sent what is no message: their program has a fault, or they play. "
+    "Tell them",
+}
+
+
+class Wording:
+    """Tells what happens in one room."""
+
+    def __init__(self, names: Names, *, asks: bool) -> None:
+        """:param asks: whether the user is asked before newcomers are vouched for."""
+        self._names = names
+        self._asks = asks
+        self._away = False
+
+    def __call__(self, event: Happening) -> str | None:
+        """Return *event* in words, None where there is nothing to tell a person."""
+        name = self._names.of
+        match event:
+            case Message():
+                return f"{name(event.sender)}: {printable(event.text)}"
+            case Connecting():
+                return f"connecting to {event.address}…"
+            case Connected():
+                return "connected"
+            case Disconnected():
+                return self._disconnected(event)
+            case CaughtUp() if self._away:
+                self._away = False
+                return f"here again in #{event.label}; whatever was said meanwhile is above"
+            case Refusal():
+                return str(event.why)
+            case NotSent():
+                return f"not sent: {event.why}"
+            case Waiting():
+                return f"the room admits others first: you are number {event.position}"
+            case MembersAsked():
+                return f"asked {event.asked} of {event.online} members"
+            case VoucherMet():
+                return f"{name(event.voucher)} vouches for you; you check each other…"
+            case Entered():
+                return self._entered(event)
+            case NewcomerAsks():
+                return self._newcomer(event)
+            case NotVouched():
+                return f"you have not vouched for {name(event.newcomer)}: {event.why}"
+            case MemberAdded() if name(event.member) != ME:
+                return f"{name(event.member)} is in: {name(event.voucher)} vouched for them"
+            case Named():
+                return self._named(event)
+            case Confirmed():
+                return (
+                    f"the room is confirmed: {name(event.by)}, whom you trust, is in this very room"
+                )
+            case FramesMissing():
+                return (
+                    f"numbers {event.first} to {event.last} of the room are missing: the relay has "
+                    "them no more, or withholds them"
+                )
+            case Alarm():
+                who = "somebody" if event.sender is None else name(event.sender)
+                return f"ALARM, {event.reason.value}: {ALARMS[event.reason].format(who=who)}."
+            case AskToFound():
+                return f"the relay has no room #{event.label}. Found it? [y/N]"
+            case AskToVouch():
+                return f"{name(event.newcomer)} asks to join. Let {name(event.newcomer)} in? [y/N]"
+            case _:
+                return None
+
+    def _disconnected(self, event: Disconnected) -> str | None:
+        if event.retry_in is None:
+            return None  # it ends, and says why
+        self._away = True
+        again = f"retrying in {max(1, round(event.retry_in))} s"
+        if isinstance(event.why, ConnectionLost):
+            return f"connection lost, {again}"
+        return f"no connection, {again}: {event.why}"
+
+    def _entered(self, event: Entered) -> str:
+        if event.founded:
+            return f"you have founded #{event.label}, and are alone in it"
+        others = [self._names.of(each) for each in event.members if self._names.of(each) != ME]
+        text = f"you are in #{event.label}, with {', '.join(others)}"
+        if event.confirmed:
+            return text
+        return (
+            f"{text}. The room is unconfirmed: that it is the one your friends are in you know "
+            "from your voucher alone, until somebody else whom you trust has spoken here"
+        )
+
+    def _newcomer(self, event: NewcomerAsks) -> str | None:
+        if event.trusted and self._asks:
+            return None  # the question says it
+        if event.trusted:
+            return f"{self._names.of(event.newcomer)} asks to join; vouching…"
+        return (
+            "somebody whom you do not trust asks to join; you do not vouch for "
+            f"{to_groups(event.newcomer)}"
+        )
+
+    def _named(self, event: Named) -> str | None:
+        shown = self._names.of(event.member)
+        if not self._names.hear(event):
+            return None
+        now = self._names.said(event.member)
+        if not now or now == shown:
+            return None
+        return f"{shown} calls themselves {now}"
