@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from attrs.validators import ge, gt
+from attrs.validators import ge, gt, le
 
 from securechat.wire import MAX_LINE
+
+_DAY = 86_400.0
 
 
 def _count(default: int, help: str, *, least: int = 1) -> Any:
@@ -21,13 +23,13 @@ def _count(default: int, help: str, *, least: int = 1) -> Any:
 
 
 def _seconds(default: float, help: str) -> Any:
-    return attrs.field(default=default, validator=gt(0), metadata={"help": help})
+    return attrs.field(default=default, validator=[gt(0), le(_DAY)], metadata={"help": help})
 
 
 @attrs.frozen(kw_only=True)
 class Limits:
     """
-    The relay's limits. All numbers are at least 1, all times in seconds.
+    The relay's limits. All numbers are at least 1, all times in seconds, up to a day.
 
     :raises ValueError: for a limit that is too low to work.
     """
@@ -47,7 +49,9 @@ class Limits:
     rooms_in_all: int = _count(1_000, "Rooms on this relay.")
     history_bytes: int = _count(16 * 2**20, "Bytes of messages that are kept for each room.")
     unread_bytes: int = _count(
-        2**18, "Bytes that wait for a client that does not read, before it is disconnected."
+        2**18,
+        "Bytes that wait for a client that does not read, before it is disconnected.",
+        least=2 * MAX_LINE,
     )
     ask_timeout: float = _seconds(30.0, "Seconds in which a voucher and a newcomer each answer.")
 

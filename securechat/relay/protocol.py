@@ -119,11 +119,11 @@ class Connection(LineOnlyReceiver):
     def resumeProducing(self) -> None:
         self.writable = True
         self._unread = 0
-        if self._session is not None:
-            self._session.catch_up()
+        assert self._session is not None  # as long as this is the transport's producer
+        self._session.catch_up()
         while self._held and self.writable:
             self._life.line(self._held.popleft())
-        if self.writable:
+        if self.writable and not self.transport.disconnecting:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:

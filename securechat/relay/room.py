@@ -213,13 +213,12 @@ class Room:
         """
         if session.fingerprint not in self._log.membership.index:
             raise Refusal(Code.NOT_MEMBER, "you are not a member of this room", subject(self.id))
-        match line:
-            case Send():
-                self._send(session, line)
-            case Resume():
-                self._resume(session, line)
-            case Roster():
-                self._page(session, line)
+        if isinstance(line, Send):
+            self._send(session, line)
+        elif isinstance(line, Resume):
+            self._resume(session, line)
+        else:
+            self._page(session, line)
 
     def _send(self, session: Session, line: Send) -> None:
         if self.id not in session.rooms:

@@ -113,13 +113,13 @@ class Client:
         self.log: Log
         self.seq = 0
         self.n = 0
-        self.unheard = b""
+        self.lost = False
 
     # Bytes and lines
 
     def says(self, *lines: Line | bytes) -> None:
-        """Say *lines*; bytes are said as they are, without CRLF."""
-        for line in lines:
+        """Say *lines*, if still connected; bytes are said as they are, without CRLF."""
+        for line in () if self.lost else lines:
             data = line if isinstance(line, bytes) else serialise(line)
             self.connection.dataReceived(data + b"\r\n")
 
@@ -153,6 +153,7 @@ class Client:
 
     def lose(self) -> None:
         """Break the connection."""
+        self.lost = True
         self.connection.connectionLost(Failure(ConnectionDone()))
 
     @property

@@ -136,9 +136,7 @@ class NobodyTests(SynchronousTestCase):
         """The newcomer is told that the room is empty now, and disconnected."""
         self.alice.lose()
         self.joiner.join()
-        self.assertEqual(
-            self.joiner.hears(ErrorLine), ErrorLine(Code.NOBODY, "lobby", NOBODY_HERE)
-        )
+        self.assertEqual(self.joiner.hears(ErrorLine), ErrorLine(Code.NOBODY, "lobby", NOBODY_HERE))
         self.assertTrue(self.joiner.hung_up)
 
     def test_nobody_vouches(self) -> None:
@@ -326,9 +324,7 @@ class AttemptTests(SynchronousTestCase):
         self.alice.respond(self.attempt)
         for client in (self.joiner, self.alice):
             error = client.hears(ErrorLine)
-            self.assertEqual(
-                (error.code, error.subject), (Code.ATTEMPT, subject(self.attempt))
-            )
+            self.assertEqual((error.code, error.subject), (Code.ATTEMPT, subject(self.attempt)))
             self.assertFalse(client.hung_up)
 
     def test_others_know_no_attempt(self) -> None:

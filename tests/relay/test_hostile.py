@@ -1,0 +1,205 @@
+"""
+Whatever clients say: the relay answers with an error or does what was asked, and goes on.
+
+trial fails a test in which anything was logged as an error, so a traceback is seen even where
+it would end only one connection.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from securechat.relay.limits import Limits
+from securechat.wire import (
+    FROM_CLIENT,
+    AddUser,
+    Cancel,
+    Challenge,
+    Code,
+    ErrorLine,
+    Found,
+    Join,
+    Line,
+    Nack,
+    NewUser,
+    Response,
+    Resume,
+    Roster,
+    Vouch,
+)
+from tests.relay.clients import Client, Relay
+
+T = TypeVar("T")
+
+# Bytes that get further into the parser than random ones do.
+VERBS = st.sampled_from(sorted(line.verb.encode() for line in FROM_CLIENT))
+FIELDS = st.one_of(
+    st.binary(max_size=40).map(urlsafe_b64encode),
+    st.binary(max_size=40).map(lambda data: urlsafe_b64encode(data).rstrip(b"=")),
+    st.sampled_from([16, 32, 12, 64]).map(lambda size: urlsafe_b64encode(bytes(size)).strip(b"=")),
+    st.integers(0, 2**60).map(lambda number: b"%d" % number),
+    st.sampled_from([b"", b"lobby", b"-", b"\r", b"\n", "é".encode()]),
+)
+LINES = st.builds(
+    lambda verb, fields: b" ".join([verb, *fields]), VERBS, st.lists(FIELDS, max_size=7)
+)
+BYTES = st.one_of(
+    st.binary(max_size=300), st.lists(LINES, max_size=6).map(lambda lines: b"\r\n".join(lines))
+).map(lambda data: data + b"\r\n")
+
+
+class BytesTests(SynchronousTestCase):
+    """Any bytes, in any pieces."""
+
+    def answer(self, data: bytes, *, proved: bool, bytewise: bool) -> list[Line]:
+        """Return what a connection that gets *data* hears, its own errors last."""
+        relay = Relay()
+        relay.room(1)
+        client = relay.client() if proved else relay.connect()
+        client.hear()
+        size = 1 if bytewise else len(data)
+        for start in range(0, len(data), size):
+            client.connection.dataReceived(data[start : start + size])
+        heard = client.hear()
+        for line in heard[:-1]:
+            if isinstance(line, ErrorLine):
+                self.assertNotIn(line.code, {Code.UNKNOWN, Code.MALFORMED}, "nothing follows")
+        if client.hung_up:
+            self.assertIsInstance(heard[-1], ErrorLine)
+        client.lose()
+        self.assertEqual(relay.clock.getDelayedCalls(), [])
+        return heard
+
+    @given(BYTES)
+    def test_before_the_proof(self, data: bytes) -> None:
+        """One error, whatever it is."""
+        for bytewise in (False, True):
+            heard = self.answer(data, proved=False, bytewise=bytewise)
+            self.assertEqual([type(line) for line in heard], [ErrorLine])
+
+    @given(BYTES)
+    def test_after_the_proof(self, data: bytes) -> None:
+        """The same answers, whole and a byte at a time."""
+        codes = [
+            [line.code for line in heard if isinstance(line, ErrorLine)]
+            for bytewise in (False, True)
+            for heard in [self.answer(data, proved=True, bytewise=bytewise)]
+        ]
+        self.assertEqual(codes[0], codes[1])
+
+
+class Crowd:
+    """Members and newcomers who know what there is to know, and say anything of it."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.data = data
+        self.relay = Relay(
+            limits=Limits(waiting_per_room=2, rooms_per_connection=2, joins_per_connection=2)
+        )
+        self.clients = [*self.relay.room(3), *(self.relay.client() for _ in range(7))]
+        self.log = self.clients[0].log
+        self.attempts: dict[bytes, Iterator[None]] = {}
+
+    def pick(self, things: Sequence[T]) -> T:
+        return self.data.draw(st.sampled_from(things))
+
+    def act(self) -> None:
+        """Have something happen to somebody."""
+        client = self.pick(self.clients)
+        if client.hung_up:
+            client = self.again(client)
+        what = self.pick(["say"] * 6 + ["step"] * 6 + ["stall", "read", "break", "wait"])
+        if what == "say":
+            client.says(self.pick(self.lines(client))())
+        elif what == "step" and self.attempts:
+            next(self.pick(list(self.attempts.values())), None)
+        elif what == "stall":
+            client.connection.pauseProducing()
+        elif what == "read":
+            client.connection.resumeProducing()
+        elif what == "break":
+            self.again(client)
+        elif what == "wait":
+            self.relay.clock.advance(self.pick([1, 31]))
+        self.listen()
+
+    def again(self, client: Client) -> Client:
+        """Break the connection of *client*, and return a new one of the same identity."""
+        client.lose()
+        new = self.relay.client(client.identity)
+        self.clients[self.clients.index(client)] = new
+        return new
+
+    def listen(self) -> None:
+        """Have everybody hear, and remember what is new."""
+        for client in self.clients:
+            client.log = self.log
+            for line in client.hear():
+                if isinstance(line, NewUser):
+                    self.attempts[line.attempt] = self.steps(client, line)
+            self.log = max(self.log, client.log, key=lambda log: log.epoch)
+
+    def steps(self, voucher: Client, asked: NewUser) -> Iterator[None]:
+        """Take the steps of an attempt as they should be taken, one at a time."""
+        joiner = next(
+            each for each in self.clients if each.identity.bundle.encode() == asked.bundle
+        )
+        voucher.vouch(asked.attempt)
+        yield
+        joiner.challenge(asked.attempt)
+        yield
+        voucher.respond(asked.attempt)
+        yield
+        voucher.log = self.log
+        voucher.seq = max(client.seq for client in self.clients)
+        known = joiner.fingerprint in self.log.membership.index
+        if asked.room == self.log.room and not known:
+            voucher.add(asked.attempt, joiner)
+
+    def lines(self, client: Client) -> list[Callable[[], Line | bytes]]:
+        """Return what makes lines that *client* might say."""
+        client.log = log = self.log
+        attempt = self.pick([bytes(16), *self.attempts])
+        says: list[Callable[[], Line | bytes]] = [
+            lambda: Join("lobby"),
+            lambda: Join("lobby"),
+            lambda: Cancel("lobby"),
+            lambda: Nack(attempt),
+            lambda: Vouch(attempt, client.identity.bundle.encode(), b"sealed"),
+            lambda: Challenge(attempt, b"sealed"),
+            lambda: Response(attempt, b"sealed"),
+            lambda: AddUser(attempt, client.creation("lobby").encode()),
+            lambda: Roster(log.room, log.epoch, 0),
+            lambda: Resume(log.room, log.epoch, log.head, 2),
+            lambda: Found(client.creation("other").encode()),
+            lambda: b"join other",
+        ]
+        if client.fingerprint in log.membership.index:
+            says.append(client.frame)
+        return says
+
+
+class LinesTests(SynchronousTestCase):
+    """Any sequence of well-formed lines."""
+
+    @given(st.data())
+    def test_nothing_goes_wrong(self, data: st.DataObject) -> None:
+        """Whoever says, stalls, breaks or comes back: no error, and the room still works."""
+        crowd = Crowd(data)
+        for _ in range(data.draw(st.integers(0, 60))):
+            crowd.act()
+        first, *others = crowd.clients
+        for client in others:
+            client.lose()
+        last = crowd.again(first)
+        last.log = crowd.log
+        last.resume(seq=2)
+        self.assertNotIsInstance(last.hear()[-1], ErrorLine)
+        last.lose()
+        self.assertEqual(crowd.relay.clock.getDelayedCalls(), [])
