@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from securechat.client.protocol import contact_machine
+from securechat.client.contact import contact_machine
 from securechat.group.joiner import joiner_machine
 from securechat.group.voucher import voucher_machine
 from securechat.relay.attempt import attempt_machine
