@@ -9,6 +9,7 @@ one thing that an attack is about.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -138,7 +139,7 @@ def framed(where: Room, frame: Frame, seq: int | None = None) -> FrameLine:
     )
 
 
-@attrs.define
+@attrs.frozen
 class Challenging:
     """
     A `challenge` in the name of *newcomer*, from somebody who has seen the *vouch* pass by.
@@ -163,7 +164,7 @@ class Challenging:
         newcomer, voucher = self.newcomer.fingerprint, self.voucher.fingerprint
         return first_transcript(self.attempt, newcomer, voucher, self.place, self.vouch)
 
-    @property
+    @cached_property
     def sealed(self) -> bytes:
         place, init, leaf = self.place, self.init.public, self.leaf.public
         agreed = self.signer.sign(
