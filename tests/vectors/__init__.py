@@ -1,0 +1,1 @@
+"""Vectors: values that every implementation of the protocol computes alike."""
