@@ -12,6 +12,7 @@ import click
 import segno
 
 from securechat import keyfile
+from securechat.cli.colour import colourful
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
@@ -141,8 +142,13 @@ def _next_step(profile: Profile) -> str:
 
 
 def _qr(text: str) -> str:
-    """Return *text* as a QR code of dark blocks on a light ground, whatever the terminal has."""
+    """
+    Return *text* as a QR code: dark on light, whatever colours the terminal has, or if there
+    are to be no colours, as it comes out at a dark terminal.
+    """
     drawn = StringIO()
     segno.make(text, error="m", micro=False).terminal(drawn, border=2, compact=True)
     lines = drawn.getvalue().splitlines()
-    return "\n".join(click.style(line, fg="bright_white", bg="black") for line in lines)
+    if colourful():
+        lines = [click.style(line, fg="bright_white", bg="black") for line in lines]
+    return "\n".join(lines)
