@@ -334,6 +334,21 @@ class SnapshotTests(RefusedTests):
                     EntryRefused, Log.entered, LABEL, signed, self.snapshot(log, None, lie)
                 )
 
+    def test_a_past_whose_epochs_do_not_count_is_refused(self) -> None:
+        """A voucher that makes up a past has to number it, entry by entry."""
+        log, signed = self.entering(20)
+        for epoch, refused in ((log.recent[0].entry.epoch, False), (99, True)):
+            past = [resigned(log.recent[0], ALICE, epoch=epoch)]
+            for each in log.recent[1:-1]:
+                past.append(resigned(each, ALICE, prev=past[-1].head))
+            add = consenting(BOB, Place(log.room, signed.entry.epoch - 1, past[-1].head), ALICE)
+            entrance = resigned(signed, ALICE, prev=past[-1].head, detail=add)
+            snapshot = self.snapshot(log, None, (*past, entrance))
+            if refused:
+                self.refused("do not lead", Log.entered, LABEL, entrance, snapshot)
+            else:
+                self.assertEqual(Log.entered(LABEL, entrance, snapshot).head, entrance.head)
+
     def test_snapshots_that_are_none(self) -> None:
         """Malformed bytes raise `EncodingError`, and too many are not even looked at."""
         log, signed = self.entering(3)

@@ -364,6 +364,13 @@ class NewcomerTests(RoomCase):
         self.assertEqual(texts(carol.heard), ["hello"])
         self.assertEqual(carol.room.alarms, [])
 
+    def test_what_was_missing_before_the_entry_allows_nothing(self) -> None:
+        """The epoch begins with the newcomer's own entry: no frame of it is missing yet."""
+        carol = self.newcomer(self.stream, self.alice)
+        carol.feed(6, self.stream.items[5])
+        self.bob.said("held back")
+        self.alarmed(carol.feed(7, self.bob.said("hello")), Reason.DROPPED, BOB)
+
     def test_a_snapshot_that_lies(self) -> None:
         """D1: another roster, another past or junk from the relay: the room is not entered."""
         entrance, signed = Admission(CAROL, self.alice).entrance()
