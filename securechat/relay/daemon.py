@@ -54,14 +54,14 @@ class Daemon(MultiService):
         self._options = options
         private_directory(options.state)
         self._tls = ServerTLS(*_certificate(options))
-        self._factory = RelayFactory(
+        self.factory = RelayFactory(
             options.reactor,
             limits=options.limits,
             founders=options.founders,
             log_wire=bool(options["log-wire"]),
         )
         secure = [wrapServerTLS(self._tls, each, options.reactor) for each in options.tls]
-        self._relay = RelayService(self._factory, [*secure, *options.plain])
+        self._relay = RelayService(self.factory, [*secure, *options.plain])
         self._relay.setServiceParent(self)
         Signals(options.reactor, self.reload).setServiceParent(self)
         self._problem: Failure | None = None
@@ -82,12 +82,12 @@ class Daemon(MultiService):
     def _publish(self, _: object = None) -> None:
         secure = self._relay.ports[: len(self._options.tls)]
         plain = self._relay.ports[len(self._options.tls) :]
-        self._factory.addresses = [*unix_addresses(plain), *self._options.addresses]
-        if plain and not self._factory.addresses:
+        self.factory.addresses = [*unix_addresses(plain), *self._options.addresses]
+        if plain and not self.factory.addresses:
             raise NoAddress()
         addresses = [
             *tls_addresses(secure, self._options.name, self._tls.pin),
-            *self._factory.addresses,
+            *self.factory.addresses,
         ]
         lines = "".join(f"{address}\n" for address in addresses)
         write_private(self._options.state / "addresses", lines.encode("ascii"), replace=True)

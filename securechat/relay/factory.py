@@ -39,6 +39,7 @@ class RelayFactory(Factory[Connection]):
         there under another address.
     :param founders: the fingerprints (32 bytes each) that may found rooms; None: everybody.
     :param log_wire: whether each line that a client says is logged, its first 120 bytes.
+    :ivar connections: those that there are, proved or not.
     """
 
     noisy = False
@@ -65,7 +66,7 @@ class RelayFactory(Factory[Connection]):
         )
         self.linger = LINGER
         self._doorstep = Doorstep(self.limits.unproved_per_address)
-        self._connections: set[Connection] = set()
+        self.connections: set[Connection] = set()
         self._waiting_for_end: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
@@ -80,7 +81,7 @@ class RelayFactory(Factory[Connection]):
         gone: Deferred[None] = Deferred()
         self._waiting_for_end.append(gone)
         self.linger = LINGER_AT_END
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.hang_up(_CLOSING)
         self._check_end()
         return gone
@@ -89,7 +90,7 @@ class RelayFactory(Factory[Connection]):
 
     def arrived(self, connection: Connection) -> bool:
         """Take note of *connection*; false if there are too many from where it comes."""
-        self._connections.add(connection)
+        self.connections.add(connection)
         return self._doorstep.enter(connection.source, connection)
 
     def proved(self, connection: Connection) -> None:
@@ -99,9 +100,9 @@ class RelayFactory(Factory[Connection]):
     def left(self, connection: Connection) -> None:
         """*connection* is gone."""
         self._doorstep.leave(connection.source, connection)
-        self._connections.remove(connection)
+        self.connections.remove(connection)
         self._check_end()
 
     def _check_end(self) -> None:
-        while self._waiting_for_end and not self._connections:
+        while self._waiting_for_end and not self.connections:
             self._waiting_for_end.pop().callback(None)

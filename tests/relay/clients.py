@@ -194,8 +194,7 @@ class Client:
 
     def creation(self, label: str, policy: Policy | None = None) -> SignedEntry:
         """Return an entry by which this client founds a room."""
-        detail = Create(random_bytes(32), label, policy or Policy(), self.subject())
-        return SignedEntry.make(founding(detail), random_bytes(32), self.identity)
+        return creation(self.identity, label, policy)
 
     def found(self, label: str, policy: Policy | None = None) -> None:
         """Found a room."""
@@ -206,7 +205,7 @@ class Client:
 
     def subject(self) -> Subject:
         """Return this client as the subject of an entry, with a new leaf."""
-        return Subject.of(self.identity.bundle, random_bytes(XWING_LENGTH))
+        return subject(self.identity)
 
     def addition(self, joiner: Client, **changed: Any) -> SignedEntry:
         """Return the entry by which this client adds *joiner*, with what is *changed* of it."""
@@ -314,6 +313,17 @@ class Client:
         } | changed
         self.n += 1
         return Send(**fields)
+
+
+def subject(identity: Identity) -> Subject:
+    """Return *identity* as the subject of an entry, with a new leaf."""
+    return Subject.of(identity.bundle, random_bytes(XWING_LENGTH))
+
+
+def creation(identity: Identity, label: str, policy: Policy | None = None) -> SignedEntry:
+    """Return an entry by which *identity* founds a room."""
+    detail = Create(random_bytes(32), label, policy or Policy(), subject(identity))
+    return SignedEntry.make(founding(detail), random_bytes(32), identity)
 
 
 def kinds(lines: Sequence[Line]) -> list[type[Line]]:

@@ -1,0 +1,116 @@
+"""The relay as a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from securechat.errors import CannotListen
+from securechat.relay.factory import RelayFactory
+from securechat.relay.service import RelayService
+from securechat.wire import Code
+from tests.relay.clients import Relay
+
+TAKEN = CannotListenError(None, 7117, OSError(98, "Address already in use"))
+
+
+class Port:
+    """A port that is open until it is closed."""
+
+    closed = False
+
+    def stopListening(self) -> Deferred[None]:
+        self.closed = True
+        return succeed(None)
+
+
+@implementer(IStreamServerEndpoint)
+class Endpoint:
+    """An endpoint that does as a test wants."""
+
+    def __init__(self, result: Any = None) -> None:
+        self.port: Any = Port()
+        self.result: Deferred[IListeningPort] = result or succeed(self.port)
+        self.factory: IProtocolFactory | None = None
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        assert self.factory is None, "nobody listens twice"
+        self.factory = protocolFactory
+        return self.result
+
+
+class ServiceTests(SynchronousTestCase):
+    """`RelayService`."""
+
+    def setUp(self) -> None:
+        self.relay = Relay()
+        self.endpoints = [Endpoint(), Endpoint()]
+        self.service = RelayService(self.relay.factory, self.endpoints)
+
+    def test_it_listens_when_it_starts(self) -> None:
+        """On all of its endpoints, with the relay."""
+        self.service.startService()
+        for endpoint in self.endpoints:
+            self.assertIs(endpoint.factory, self.relay.factory)
+        self.assertEqual(self.service.ports, [each.port for each in self.endpoints])
+
+    def test_it_may_listen_before(self) -> None:
+        """Then it does not when it starts."""
+        self.successResultOf(self.service.listen())
+        self.service.startService()
+        self.assertEqual(len(self.service.ports), 2)
+
+    def test_it_stops(self) -> None:
+        """It listens no more at once, and has stopped when its clients are gone."""
+        client = self.relay.client()
+        self.service.startService()
+        stopped = self.service.stopService()
+        for endpoint in self.endpoints:
+            self.assertTrue(endpoint.port.closed)
+        self.assertIs(client.refused(), Code.CLOSING)
+        self.assertNoResult(stopped)
+        client.lose()
+        self.successResultOf(stopped)
+
+    def test_it_stops_where_it_never_started(self) -> None:
+        """There is nothing to be done then."""
+        self.successResultOf(self.service.stopService())
+
+    def test_it_stops_while_it_waits_for_an_endpoint(self) -> None:
+        """Some take their time, such as onion services."""
+        pending: Deferred[IListeningPort] = Deferred()
+        service = RelayService(self.relay.factory, [Endpoint(pending)])
+        listening = service.listen()
+        service.startService()
+        self.successResultOf(service.stopService())
+        self.failureResultOf(listening, CancelledError)
+
+    def test_what_cannot_be_had_is_said(self) -> None:
+        """In one line for people."""
+        service = RelayService(self.relay.factory, [Endpoint(fail(TAKEN))])
+        failure = self.failureResultOf(service.listen(), CannotListen)
+        self.assertIn("Address already in use. Stop the program", str(failure.value))
+
+    def test_what_cannot_be_had_at_the_start_is_logged(self) -> None:
+        """Without traceback; other services of the application go on."""
+        application = MultiService()
+        service = RelayService(RelayFactory(Clock()), [Endpoint(fail(TAKEN))])
+        service.setServiceParent(application)
+        with capturedLogs() as events:
+            application.startService()
+        (event,) = [each for each in events if each["log_level"] is LogLevel.critical]
+        self.assertIn("Address already in use", formatEvent(event))
+        self.assertNotIn("log_failure", event)
+        self.successResultOf(application.stopService())
