@@ -12,10 +12,11 @@ reads them; and before it gives up privileges, so that it may have any port.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import wrapServerTLS
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from securechat.errors import NoAddress, SecureChatError
@@ -68,6 +69,12 @@ class Daemon(MultiService):
         self._relay.listen().addCallback(self._publish).addErrback(self._cannot)
         if self._problem is not None:
             self._problem.raiseException()
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Belong to *parent*, an application: twistd logs as that says."""
+        super().setServiceParent(parent)
+        if self._options.observer is not None:
+            parent.setComponent(ILogObserver, self._options.observer())
 
     def reload(self) -> None:
         """Read the certificate again, for the connections to come."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -37,19 +36,13 @@ def _is_plain(name: str, value: object) -> bool:
     return not name.startswith("log_") and isinstance(value, str | int | float)
 
 
-def json_observer(twistd: Mapping[str, Any]) -> Callable[[], ILogObserver]:
+def json_observer(logfile: str | None, *, foreground: bool) -> ILogObserver:
     """
-    Return what makes the observer that ``twistd``'s option ``--logger`` would name.
+    Return what logs where twistd would.
 
-    :param twistd: twistd's own options: where the log goes.
+    :param logfile: what its option ``--logfile`` says.
+    :param foreground: whether it has the option ``-n``.
     """
-
-    def observer() -> ILogObserver:
-        return FileLogObserver(_file(twistd), json_line)
-
-    return observer
-
-
-def _file(twistd: Mapping[str, Any]) -> IO[Any]:
-    name = twistd["logfile"] or ("-" if twistd["nodaemon"] else "twistd.log")
-    return sys.stdout if name == "-" else LogFile.fromFullPath(name)
+    name = logfile or ("-" if foreground else "twistd.log")
+    file: IO[Any] = sys.stdout if name == "-" else LogFile.fromFullPath(name)
+    return FileLogObserver(file, json_line)

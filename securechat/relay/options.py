@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -18,6 +19,7 @@ import attrs
 import platformdirs
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.logger import ILogObserver
 from twisted.python.usage import Options, UsageError
 
 from securechat import fingerprint
@@ -88,6 +90,7 @@ class RelayOptions(Options):
         self.addresses: list[Address] = []
         self.founders: frozenset[bytes] | None = None
         self.limits: Limits
+        self.observer: Callable[[], ILogObserver] | None
 
     def opt_listen(self, endpoint: str) -> None:
         """
@@ -130,7 +133,7 @@ class RelayOptions(Options):
         self._check_name()
         if (self["certificate"] is None) != (self["key"] is None):
             raise UsageError("--certificate and --key go together")
-        self._choose_log()
+        self.observer = self._observer()
 
     @property
     def name(self) -> str:
@@ -181,12 +184,13 @@ class RelayOptions(Options):
                 f"{self.name!r} is no host name: give the one that clients use, by --name"
             ) from None
 
-    def _choose_log(self) -> None:
+    def _observer(self) -> Callable[[], ILogObserver] | None:
         kind = self["log-format"]
         if kind not in ("text", "json"):
             raise UsageError(f"--log-format is text or json, not {kind!r}")
-        if kind == "json":
-            twistd: Any = self.parent or {}
-            if "logger" not in twistd:
-                raise UsageError("--log-format is for twistd; twist has an option of that name")
-            twistd["logger"] = json_observer(twistd)
+        if kind == "text":
+            return None  # that is twistd's own
+        twistd: Any = self.parent or {}
+        if "logfile" not in twistd:
+            raise UsageError("--log-format is for twistd; twist has an option of that name")
+        return partial(json_observer, twistd["logfile"], foreground=bool(twistd["nodaemon"]))

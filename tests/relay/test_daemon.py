@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import Application
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.logger import ILogObserver, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.address import Address
@@ -150,6 +151,23 @@ class DaemonTests(SynchronousTestCase):
         """Limits, and whether lines are logged."""
         factory = self.make("--listen=tcp:1", "--rooms-in-all=5", "--log-wire").factory
         self.assertEqual((factory.limits.rooms_in_all, factory.log_wire), (5, True))
+
+    def test_the_application_logs_as_it_is_asked_to(self) -> None:
+        """By the observer that twistd looks for."""
+        for kind in ("text", "json"):
+            options = RelayOptions(self.reactor)
+            twistd: Any = {"logfile": None, "nodaemon": True}
+            options.parent = twistd
+            options.parseOptions(
+                [
+                    *("--name=relay", f"--state-dir={self.state}", "--listen=tcp:1"),
+                    f"--log-format={kind}",
+                ]
+            )
+            application: Any = Application("securechat")
+            make_service(options).setServiceParent(application)
+            observer = application.getComponent(ILogObserver)
+            self.assertEqual(observer is not None, kind == "json")
 
     def test_an_endpoint_that_takes_its_time(self) -> None:
         """Its addresses are told when it listens."""

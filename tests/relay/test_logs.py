@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.logger import Logger, LogPublisher
+from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.relay.logs import json_observer
@@ -17,9 +18,9 @@ from securechat.relay.logs import json_observer
 class JSONTests(SynchronousTestCase):
     """One object a line."""
 
-    def logged(self, **twistd: Any) -> Logger:
-        """Return a logger that logs as twistd with these options would."""
-        observer = json_observer({"logfile": None, "nodaemon": 1} | twistd)()
+    def logged(self, logfile: str | None = None, *, foreground: bool = True) -> Logger:
+        """Return a logger that logs where twistd with these options would."""
+        observer = json_observer(logfile, foreground=foreground)
         return Logger("securechat.test", observer=LogPublisher(observer))
 
     def output(self) -> list[dict[str, Any]]:
@@ -63,7 +64,7 @@ class JSONTests(SynchronousTestCase):
 
     def test_events_of_old_are_understood(self) -> None:
         """Twisted still logs some without a level."""
-        observer = json_observer({"logfile": "-", "nodaemon": 0})()
+        observer = json_observer("-", foreground=False)
         observer({"log_time": 0.0, "log_format": "old"})
         self.assertEqual(
             self.output(),
@@ -80,6 +81,13 @@ class JSONTests(SynchronousTestCase):
     def test_where_a_daemon_logs(self) -> None:
         """Into the file that was named."""
         path = Path(self.mktemp())
-        self.logged(logfile=str(path), nodaemon=0).info("hello")
+        self.logged(str(path), foreground=False).info("hello")
         self.assertEqual(json.loads(path.read_text("utf-8"))["message"], "hello")
         self.assertEqual(self.output(), [])
+
+    def test_where_a_daemon_logs_by_default(self) -> None:
+        """Into twistd's own file, in the directory where it was started."""
+        files = {"twistd.log": io.StringIO()}
+        self.patch(LogFile, "fromFullPath", files.__getitem__)
+        self.logged(foreground=False).info("hello")
+        self.assertIn("hello", files["twistd.log"].getvalue())

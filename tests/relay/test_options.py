@@ -147,18 +147,16 @@ class LogTests(SynchronousTestCase):
     """`--log-format`."""
 
     def test_json(self) -> None:
-        """twistd's own options get the observer that it is to use."""
+        """It goes where twistd's own log would."""
         twistd: Any = Options()
-        twistd.update({"logger": None, "logfile": None, "nodaemon": 1})
-        parse("--log-format=json", parent=twistd)
-        self.assertTrue(ILogObserver.providedBy(twistd["logger"]()))
+        twistd.update({"logfile": None, "nodaemon": 1})
+        observer = parse("--log-format=json", parent=twistd).observer
+        assert observer is not None
+        self.assertTrue(ILogObserver.providedBy(observer()))
 
     def test_text(self) -> None:
         """Then it is as twistd does it."""
-        twistd: Any = Options()
-        twistd["logger"] = None
-        parse("--log-format=text", parent=twistd)
-        self.assertIsNone(twistd["logger"])
+        self.assertIsNone(parse("--log-format=text").observer)
 
     def test_others(self) -> None:
         """There are two formats; and twist has its own option."""
