@@ -590,3 +590,10 @@ class Undelivered(SecureChatError):
 
     count: int
     first: str
+
+
+@_error
+class Deviation(SecureChatError):
+    """The demonstration did not go as it should: {what}"""
+
+    what: str

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from securechat.cli.chat import chat
+from securechat.cli.demo.command import demo
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.identity import id_, init
 from securechat.cli.options import home_option, version_option
@@ -63,5 +64,5 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in init, id_, trust, chat, rooms:
+for each in demo, init, id_, trust, chat, rooms:
     securechat.add_command(each)

@@ -14,7 +14,7 @@ from securechat.cli.names import Names
 from securechat.cli.options import to_json
 from securechat.cli.wording import Wording
 from securechat.errors import SecureChatError
-from securechat.group.events import Alarm, Message
+from securechat.group.events import Alarm, Message, Named
 from securechat.text import printable
 
 
@@ -67,6 +67,8 @@ class JSONView:
         self._names = names
 
     def __call__(self, event: Happening) -> str:
+        if isinstance(event, Named):
+            self._names.hear(event)
         fields = {
             {"label": "room"}.get(name, name): self._value(value)
             for name, value in attrs.asdict(event, recurse=False).items()

@@ -1,0 +1,181 @@
+"""One person of the demonstration: a real client, and what it says, hears and shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred, TimeoutError
+
+from securechat import keyfile
+from securechat.address import Address
+from securechat.cli.demo.cable import Cable
+from securechat.cli.demo.narration import Narration
+from securechat.cli.names import Names
+from securechat.cli.views import TextView
+from securechat.client.client import ChatClient
+from securechat.client.events import Event, Refusal
+from securechat.errors import Deviation
+from securechat.group.events import Alarm, FramesMissing, Named
+from securechat.group.room import Room
+from securechat.identity import Identity
+from securechat.trust import TrustStore
+from securechat.wire import Line, UserAdded, parse
+
+PATIENCE_SECONDS = 15.0
+"""How long an expected step may take."""
+
+CHECKED = frozenset(
+    {
+        "identity", "ack", "found", "join", "new_user", "nack", "vouch", "challenge", "response",
+        "add_user", "user_added", "error",
+    }
+)  # fmt: skip
+"""The messages that are checked one by one; others are how they travel."""
+
+_TROUBLE = (Alarm, FramesMissing, Refusal)
+
+E = TypeVar("E")
+T = TypeVar("T")
+
+
+class Actor:
+    """Somebody with an identity, friends, and a client."""
+
+    def __init__(
+        self, reactor: Any, name: str, home: Path, relay: Address, narration: Narration
+    ) -> None:
+        """
+        :param name: first name and last name; friends say the first one.
+        :param home: a directory to make.
+        """
+        self.name = name
+        self.nick = name.partition(" ")[0].lower()
+        self.identity = Identity.generate()
+        keyfile.create(home, self.identity, None)
+        self.cable = Cable(reactor, relay)
+        self.room: Room
+        self.wire: list[bytes] = []
+        """Every line that this client and the relay said to each other."""
+        self._reactor = reactor
+        self._narration = narration
+        self._trust = TrustStore.open(home, self.identity)
+        self._messages: list[str] = []
+        self._events: list[Event] = []
+        self._entries: set[int] = set()
+        self._news: Deferred[None] | None = None
+        names = Names(self.identity.fingerprint, name, self._trust)
+        self._view = TextView(names, asks=False, colour=False)
+        self.client = ChatClient(
+            reactor,
+            self.identity,
+            self._trust,
+            relay,
+            name=name,
+            endpoint=self.cable,
+            tap=self._tap,
+        )
+        self.client.observe(self._observe)
+
+    def trust(self, *friends: Actor) -> None:
+        """Know *friends* by their fingerprints, as if they had been typed."""
+        for friend in friends:
+            fp = friend.identity.fingerprint
+            self._trust.add(friend.nick, fp, "typed", datetime.now(UTC))
+
+    async def goes_through(self, messages: str) -> None:
+        """
+        Wait until this client has said and heard the *messages* since the last ones that were
+        waited for, and no others: ``>join`` is said, ``<vouch`` is heard.
+
+        :raises Deviation: if they are other ones, or do not come.
+        """
+        expected = messages.split()
+
+        def check() -> bool | None:
+            seen = self._messages[: len(expected)]
+            if seen != expected[: len(seen)]:
+                raise Deviation(
+                    what=f"at {self.nick}'s, {' '.join(seen)} instead of {' '.join(expected)}"
+                )
+            return len(seen) == len(expected) or None
+
+        await self._until(check, f"{self.nick} to go through {messages}")
+        del self._messages[: len(expected)]
+
+    def is_done(self) -> None:
+        """
+        Check that nothing else was said.
+
+        :raises Deviation: if it was.
+        """
+        if self._messages:
+            raise Deviation(what=f"at {self.nick}'s there was {' '.join(self._messages)} too")
+
+    async def notices(self, kind: type[E], **fields: object) -> E:
+        """
+        Wait until the client tells an event of that *kind*, with those *fields*.
+
+        :raises Deviation: if it does not.
+        """
+
+        def check() -> E | None:
+            for event in self._events:
+                if isinstance(event, _TROUBLE):
+                    raise Deviation(what=f"{self.nick} has to say: {event}")
+                if isinstance(event, kind) and fields.items() <= _fields(event).items():
+                    self._events.remove(event)
+                    return event
+            return None
+
+        return await self._until(check, f"{self.nick} to notice {kind.__name__} {fields}")
+
+    async def _until(self, check: Callable[[], T | None], what: str) -> T:
+        waiting = Deferred.fromCoroutine(self._wait(check))
+        try:
+            return await waiting.addTimeout(PATIENCE_SECONDS, self._reactor)
+        except TimeoutError:
+            raise Deviation(what=f"nobody saw {what}") from None
+
+    async def _wait(self, check: Callable[[], T | None]) -> T:
+        while (found := check()) is None:
+            self._news = Deferred()
+            await self._news
+        return found
+
+    def _tap(self, who: Literal["C", "R"], raw: bytes) -> None:
+        line = parse(raw)
+        self.wire.append(raw)
+        self._narration.wire(self.nick, who, line)
+        if line.verb in CHECKED and not self._seen_before(line):
+            self._messages.append(("<", ">")[who == "C"] + line.verb)
+        self._wake()
+
+    def _seen_before(self, line: Line) -> bool:
+        """Tell whether *line* is an entry that came already: a newcomer gets its own again."""
+        if not isinstance(line, UserAdded):
+            return False
+        new = line.seq not in self._entries
+        self._entries.add(line.seq)
+        return not new
+
+    def _observe(self, event: Event) -> None:
+        self._events.append(event)
+        text = self._view(event)
+        if isinstance(event, Named):
+            self._narration.hello(self.nick, event)
+        elif text is not None:
+            self._narration.screen(self.nick, text)
+        self._wake()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, None
+        if news is not None:
+            news.callback(None)
+
+
+def _fields(event: Event) -> dict[str, object]:
+    return attrs.asdict(event, recurse=False)

@@ -1,0 +1,80 @@
+"""``securechat demo`` itself: make room, run the relay, play, look at what the relay saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from securechat.cli.colour import colourful
+from securechat.cli.demo import evidence
+from securechat.cli.demo.narration import Narration
+from securechat.cli.demo.play import Play
+from securechat.cli.demo.process import RelayProcess
+from securechat.cli.options import common
+from securechat.cli.running import run
+from securechat.errors import Deviation, SecureChatError
+
+
+@click.command(short_help="See a whole conversation, here and now.")
+@common
+def demo(home: Path) -> None:
+    """
+    See a whole conversation, here and now.
+
+    A relay is started on this machine, and four people talk through it over TLS. You see each
+    line between each client and the relay, and what each person would see on the screen; at
+    the end, what the relay knows about it. It takes some seconds, uses directories of its own,
+    and leaves nothing behind. If anything is not as it should be it says so and ends with 1.
+
+    \b
+    Example:
+      securechat demo
+    """
+    with TemporaryDirectory(prefix="securechat-demo-") as directory:
+        run(lambda reactor: _perform(reactor, Path(directory)))
+
+
+async def _perform(reactor: Any, directory: Path) -> None:
+    narration = Narration(colour=colourful())
+    relay = RelayProcess(reactor, directory)
+    try:
+        narration.scene("A relay", "It listens on a free port of this machine, with a new key.")
+        narration.say(f"$ {relay.command}")
+        address = await relay.listening()
+        narration.say(str(address))
+        play = Play(reactor, address, directory, narration)
+        try:
+            await play.perform()
+        except Deviation:
+            raise
+        except SecureChatError as error:
+            raise Deviation(what=str(error)) from error
+        finally:
+            await play.end()
+    finally:
+        await relay.stop()
+    _conclude(narration, relay, play)
+
+
+def _conclude(narration: Narration, relay: RelayProcess, play: Play) -> None:
+    """Show what the relay saw, once its log is complete."""
+    narration.scene(
+        "What the relay saw",
+        "This is from the relay's own log, which has the beginning of every line that it was told:",
+    )
+    for line in evidence.samples(relay.log):
+        narration.say(line)
+    wire = [line for each in play.cast for line in each.wire]
+    names = [each.name for each in play.cast]
+    evidence.check(relay.log, wire, [*play.said, *names])
+    narration.say("")
+    narration.say(
+        f"In its log, and in all {len(wire)} lines between it and the clients, none of the"
+    )
+    narration.say(
+        f"{len(play.said)} messages occurs, and none of the names: it saw ciphertext only."
+    )
+    narration.say("All went as it should.")
