@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import sys
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from securechat.relay.limits import Limits
 from securechat.relay.listening import EverywhereEndpoint
 from securechat.relay.options import RelayOptions
 
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 ONION = f"securechat+onion://{'a' * 56}.onion"
 
 
@@ -164,6 +166,26 @@ class LogTests(SynchronousTestCase):
             parse("--log-format=xml")
         with self.assertRaisesRegex(UsageError, "twist has an option of that name"):
             parse("--log-format=json", parent=Options())
+
+
+class DocumentTests(SynchronousTestCase):
+    """What ``docs/relay.md`` tells the operator."""
+
+    def setUp(self) -> None:
+        self.document = (DOCS / "relay.md").read_text("utf-8")
+
+    def test_every_option_is_there(self) -> None:
+        """Each in the first column of a table."""
+        usage = str(RelayOptions(MemoryReactorClock()))
+        options = set(re.findall(r"^ +--([a-z-]+)", usage, re.MULTILINE)) - {"help", "version"}
+        shown = re.findall(r"^\| `--([a-z-]+)", self.document, re.MULTILINE)
+        self.assertEqual(sorted(shown), sorted(options))
+
+    def test_limits_have_their_defaults(self) -> None:
+        """The numbers are those of the code."""
+        for field in attrs.fields(Limits):
+            option = field.name.replace("_", "-")
+            self.assertIn(f"| `--{option}` | {field.default:,.0f} |", self.document)
 
 
 class UsageTests(SynchronousTestCase):
