@@ -8,7 +8,7 @@ messages' keys.
     chain_E  = Expand(es_E, "chain", "")
     confirm  = Expand(es_E, "confirm", "")         tag of the entry: HMAC(confirm, ent)
     ck_{i,0} = Expand(es_E, "sender", fp_i)
-    mk_{i,n} = Expand(ck_{i,n}, "msg", "")         ck_{i,n+1} = Expand(ck_{i,n}, "next", "")
+    mk_{i,n} = Expand(ck_{i,n}, "message", "")        ck_{i,n+1} = Expand(ck_{i,n}, "next", "")
 
 s_E is fresh and secret where the past's keys must not be enough (a room's first entry), and
 32 zero bytes for an add: a newcomer who gets es_E cannot go back to chain_{E-1}. es_E itself
@@ -50,7 +50,7 @@ class Ratchet:
 
     def step(self) -> tuple[bytes, Ratchet]:
         """Return the message key of *n* and the ratchet after it."""
-        return expand(self.key, "msg", ""), Ratchet(expand(self.key, "next", ""), self.n + 1)
+        return expand(self.key, "message", ""), Ratchet(expand(self.key, "next", ""), self.n + 1)
 
     def skip(self, count: int) -> Ratchet:
         """Return the ratchet *count* messages later."""

@@ -356,8 +356,11 @@ class Room:
                     name, identity = shaped(decode(content.body), str, HASH_LENGTH)
                     if identity != sender:
                         return [self._alarm(Reason.MALFORMED, sender, seq)]
-                    self.names[sender] = clean_name(name)
-                    return [Named(self.label, sender, self.names[sender])]
+                    name = clean_name(name)
+                    if self.names.get(sender) == name:
+                        return []  # said again for those who came since
+                    self.names[sender] = name
+                    return [Named(self.label, sender, name)]
                 case Kind.TEXT:
                     return [Message(self.label, sender, content.body.decode("utf-8"), seq)]
                 case _:

@@ -134,7 +134,7 @@ class RatchetTests(SynchronousTestCase):
     def test_a_step(self, key: bytes, n: int) -> None:
         """One key for the message, another to go on from; n counts."""
         message, after = Ratchet(key, n).step()
-        self.assertEqual(message, expand(key, "msg", ""))
+        self.assertEqual(message, expand(key, "message", ""))
         self.assertEqual(after, Ratchet(expand(key, "next", ""), n + 1))
 
     @given(hashes, st.integers(0, 30))

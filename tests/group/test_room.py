@@ -119,6 +119,13 @@ class SpeakingTests(RoomCase):
         )
         self.assertEqual(self.alice.room.names, {BOB.fingerprint: "bob[2J the builder"})
 
+    def test_a_name_that_is_said_again(self) -> None:
+        """Who greets again, for those who came since, is announced to nobody else."""
+        for name in ("bob", "bob", "rob"):
+            self.bob.room.greet(name)
+        self.stream.flush()
+        self.assertEqual([each.name for each in self.alice.of(Named)], ["bob", "rob"])
+
     def test_names_are_cleaned_by_who_hears_them(self) -> None:
         """A member that greets by itself with escapes is not shown with them."""
         body = encode("\x1b[31mbob\n", BOB.fingerprint)
