@@ -68,11 +68,12 @@ class MemoryTransport:
         self.deaf = False
         """Set it, and nothing arrives here any more: a peer that stalls."""
         self.cut = False
+        self._aborting = False
         self._pending = bytearray()
         self._producer: Any = None
 
     def write(self, data: bytes) -> None:
-        if not (self.disconnecting or self.cut):
+        if not (self.disconnecting or self._aborting or self.cut):
             self._pending += data
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
@@ -82,7 +83,7 @@ class MemoryTransport:
         self.disconnecting = True
 
     def abortConnection(self) -> None:
-        self.lose(Failure(ConnectionAborted()))
+        self._aborting = True  # and lost in the next turn, as with a real reactor
 
     def getPeer(self) -> UNIXAddress:
         return UNIXAddress("/in/memory")
@@ -123,7 +124,10 @@ class MemoryTransport:
 
     def carry(self) -> bool:
         """Let what was written here arrive; returns whether anything happened."""
-        if self.cut or self.other.deaf or not self.other.reading:
+        if self._aborting and not self.cut:
+            self.lose(Failure(ConnectionAborted()))
+            return True
+        if self.cut or self.other.deaf or self.other._aborting or not self.other.reading:
             return False
         if self._pending:
             data, self._pending = bytes(self._pending), bytearray()

@@ -37,6 +37,16 @@ class Refusal:
 
 
 @attrs.frozen
+class StorageFailed:
+    """
+    A file of this user's, of trusted identities or of known rooms, could not be read or written,
+    because of *why*. The client goes on with what it has in memory.
+    """
+
+    why: SecureChatError | OSError
+
+
+@attrs.frozen
 class Waiting(RoomEvent):
     """The room admits others first; *position* 1 is next."""
 
@@ -88,4 +98,4 @@ class CaughtUp(RoomEvent):
     seq: int
 
 
-Event: TypeAlias = RoomEvent | Connected | Disconnected | Refusal
+Event: TypeAlias = RoomEvent | Connected | Disconnected | Refusal | StorageFailed

@@ -5,21 +5,28 @@ and the greeting.
 The relay may bring several vouchers. One is answered at a time, the next only once that one
 has failed or stalled; whoever's entry lands first is the one. What is learned on the way goes
 out as events, and the end as the Deferred `done`.
+
+An entry may land while the newcomer is not there to hear of it. So what an attempt was offered
+is kept in `Begun`, beyond the join: when the newcomer asks again the relay repeats what led
+there.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
-from twisted.internet.defer import Deferred
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from securechat.client.events import MembersAsked, VoucherMet, Waiting
 from securechat.client.membership import Membership
 from securechat.client.party import Party
-from securechat.client.refusals import as_error
+from securechat.client.refusals import as_error, bare, error_for, subject
+from securechat.client.rooms import Rooms
 from securechat.errors import (
     AdmissionRefused,
     EntryRefused,
@@ -37,6 +44,7 @@ from securechat.wire import (
     Asked,
     Cancel,
     Challenge,
+    ErrorLine,
     Join,
     Line,
     Nack,
@@ -50,206 +58,309 @@ from securechat.wire import (
 )
 
 ATTEMPT_SECONDS = 30.0
-"""How long one voucher may take before the next is answered."""
+"""How long one voucher may take for each step before the next is answered."""
 
 MAX_VOUCHERS = 16
 """How many vouchers may wait, and how many attempts are remembered."""
+
+
+@attrs.define(repr=False)
+class Begun:
+    """What may yet lead into a room: attempts by their id, and ways in by the entry's head."""
+
+    attempts: dict[bytes, Joiner] = attrs.field(factory=dict)
+    entrances: dict[bytes, Entrance] = attrs.field(factory=dict)
+
+    def remember(self, number: bytes, attempt: Joiner) -> None:
+        """Keep *attempt*; only the newest are."""
+        self.attempts[number] = attempt
+        if len(self.attempts) > MAX_VOUCHERS:
+            del self.attempts[next(iter(self.attempts))]
+
+    def landed(self, head: bytes) -> Entrance | None:
+        """Return how to enter by the entry that makes *head*, if an attempt was offered it."""
+        for number, attempt in reversed(list(self.attempts.items())):
+            with suppress(AdmissionRefused):
+                self.entrances[head] = attempt.landed(head)
+                del self.attempts[number]
+                break
+        return self.entrances.get(head)
 
 
 class Joining:
     """
     A newcomer on its way into the room *label*.
 
-    :ivar done: fires with the membership once `hello_i_am` is sent. Cancelling it ends the
-        join.
+    :ivar done: fires with the room once `hello_i_am` is sent. Cancelling it ends the join.
     """
 
     def __init__(
         self,
         party: Party,
+        rooms: Rooms,
         label: str,
-        seat: Callable[[Room], Membership],
+        begun: Begun,
+        left: Callable[[], None],
         *,
         patient: bool = False,
     ) -> None:
         """
-        :param seat: makes the membership of the room that was entered.
+        :param left: called when the relay, too, knows that the join is over.
         :param patient: where a voucher is not trusted, wait for another one.
+        :raises DamagedFile, NotPrivate, UnsupportedVersion: if what is known of rooms cannot
+            be read.
         """
         self.label = label
-        self.done: Deferred[Membership] = Deferred(lambda _: self._end())
+        self.known = rooms.known(label)
+        """G of the room that the label has to lead to."""
+        self.done: Deferred[Room] = Deferred(lambda _: self._cancel())
         self._party = party
-        self._seat = seat
+        self._rooms = rooms
+        self._begun = begun
+        self._left: Callable[[], None] | None = left
         self._patient = patient
-        self._attempts: dict[bytes, Joiner] = {}
         self._waiting: deque[Vouch] = deque(maxlen=MAX_VOUCHERS)
-        self._answering: IDelayedCall | None = None
+        self._answering: bytes | None = None  # the attempt that it is the turn of
+        self._timer: IDelayedCall | None = None
         self._entrance: Entrance | None = None
+        self._doubts: SecureChatError | None = None
         self._snapshot = bytearray()
+        self._membership: Membership | None = None
 
     def start(self) -> None:
         """Ask the relay for somebody who vouches."""
         self._party.say(Join(self.label))
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, though the relay may not know yet."""
+        return self.done.called
+
     # What the relay says
 
     def hear(self, line: Line) -> None:
         """Take a line that may be about this join; others are ignored."""
+        if self.over:
+            return
         match line:
-            case Queued():
+            case Queued() if line.label == self.label:
                 self._party.emit(Waiting(self.label, line.position))
-            case Asked():
+            case Asked() if line.label == self.label:
                 self._party.emit(MembersAsked(self.label, line.asked, line.online))
-            case Vouch():
-                self.vouch(line)
-            case Response():
-                self.response(line)
-            case UserAdded():
-                self.user_added(line)
-            case Page():
-                self.page(line)
+            case Vouch() if self._entrance is None:
+                self._vouch(line)
+            case Response() if line.attempt in self._begun.attempts:
+                self._response(line)
+            case UserAdded() if self._entrance is None:
+                self._user_added(line)
+            case Page() if self._is_next(line):
+                self._page(line)
+            case Over() if line.attempt == self._answering:
+                self._answer_next()
 
-    def vouch(self, line: Vouch) -> None:
+    def refused(self, line: ErrorLine) -> bool:
+        """Take an `error` line, if it is about this join."""
+        if line.subject == self.label:
+            self.failed(error_for(line))
+            return True
+        entrance = self._entrance
+        if entrance is None or self._membership is not None:
+            return False
+        if line.subject == subject(entrance.signed.entry.room):
+            self._doubt(error_for(line, self.label))
+            return True
+        return False
+
+    def failed(self, error: SecureChatError) -> None:
+        """The join is over, because of *error*."""
+        if not self.over:
+            self._fail(error)
+            self._leave()
+
+    def connection_lost(self, error: SecureChatError) -> None:
+        """The join is over with the connection."""
+        self.failed(error)
+        self._leave()
+
+    # The steps
+
+    def _vouch(self, line: Vouch) -> None:
         """A member vouches: answer it, now or when the one before has failed."""
         self._waiting.append(line)
         if self._answering is None:
             self._answer_next()
 
-    def response(self, line: Response) -> None:
-        """A voucher hands the key over: keep it until its entry lands."""
-        if line.attempt in self._attempts:
-            try:
-                self._attempts[line.attempt].answered(line.sealed)
-            except AdmissionRefused:
-                self._failed(line.attempt)
-
-    def over(self, line: Over) -> None:
-        """The relay gave an attempt up. Its entry may have landed all the same."""
-        self._answer_next()
-
-    def user_added(self, line: UserAdded) -> None:
-        """An entry of some room landed: is it the one that adds this newcomer?"""
-        if self._entrance is not None:
-            return
-        try:
-            signed = SignedEntry.decode(line.entry)
-        except Malformed:
-            return
-        for attempt in self._attempts.values():
-            try:
-                self._entrance = attempt.landed(signed.head)
-            except AdmissionRefused:
-                continue
-            self._stop_timer()
-            self._fetch()
-            return
-
-    def page(self, line: Page) -> None:
-        """More of the roster that the entry leads to."""
-        entrance = self._entrance
-        if entrance is None or line.offset != len(self._snapshot) or line.total > MAX_SNAPSHOT:
-            return
-        self._snapshot += line.chunk
-        if len(self._snapshot) < line.total:
-            self._fetch()
-            return
-        try:
-            room = Room.enter(
-                self._party.identity,
-                self.label,
-                entrance,
-                bytes(self._snapshot),
-                self._party.trusts,
-            )
-            membership = self._seat(room)
-        except (Malformed, EntryRefused) as error:
-            self.failed(self._refused("user_added", str(error)))
-            return
-        except FoundedAnew as error:
-            self.failed(error)
-            return
-        self._entering = membership.resume()
-        self._entering.addCallbacks(self._enter, self._lost, callbackArgs=(membership,))
-
-    def failed(self, error: SecureChatError) -> None:
-        """The join is over, because of *error*."""
-        self._stop()
-        if not self.done.called:
-            self.done.errback(error)
-
-    # The steps
-
     def _answer_next(self) -> None:
         self._stop_timer()
-        while self._waiting and self._answering is None:
-            line = self._waiting.popleft()
-            attempt = joiner(self._party.identity, line.attempt, self.label, self._party.trusts)
-            try:
-                bundle = Bundle.decode(line.bundle)
-                challenge = attempt.vouched(bundle, line.sealed)
-            except VoucherUnknown as error:
-                self._stranger(line.attempt, error)
-            except (AdmissionRefused, Malformed):
-                self._party.say(Nack(line.attempt))
-            else:
-                while len(self._attempts) >= MAX_VOUCHERS:
-                    del self._attempts[next(iter(self._attempts))]
-                self._attempts[line.attempt] = attempt
-                self._party.met(bundle)
-                self._party.emit(VoucherMet(self.label, bundle.fingerprint))
-                self._party.say(Challenge(line.attempt, challenge))
-                self._answering = self._party.clock.callLater(ATTEMPT_SECONDS, self._stalled)
+        self._answering = None
+        if self._waiting:
+            self._answer(self._waiting.popleft())
+        elif self._doubts is not None:
+            self._wait(self.failed, self._doubts)
 
-    def _stranger(self, attempt: bytes, error: VoucherUnknown) -> None:
+    def _answer(self, line: Vouch) -> None:
+        party, number = self._party, line.attempt
+        attempt = joiner(party.identity, number, self.label, party.trusts)
+        try:
+            bundle = Bundle.decode(line.bundle)
+            party.knows(bundle)
+            challenge = attempt.vouched(bundle, line.sealed)
+        except VoucherUnknown as error:
+            self._stranger(number, error)
+        except (AdmissionRefused, Malformed):
+            party.say(Nack(number))
+            self._answer_next()
+        else:
+            self._begun.remember(number, attempt)
+            self._answering = number
+            self._wait(self._stalled)
+            party.emit(VoucherMet(self.label, bundle.fingerprint))
+            party.say(Challenge(number, challenge))
+
+    def _stranger(self, number: bytes, error: VoucherUnknown) -> None:
         """
         The seed: the newcomer is warned, and disconnects. The warning comes at once; the relay
         learns of it no sooner than of any other refusal.
         """
         if self._patient:
-            self._party.discreetly(lambda: self._party.say(Nack(attempt)))
+            self._party.discreetly(lambda: self._party.say(Nack(number)))
+            self._answer_next()
         else:
-            self._party.discreetly(lambda: self._party.say(Cancel(self.label)))
-            self.failed(error)
+            self._party.discreetly(self._say_cancel)
+            self._fail(error)
 
-    def _failed(self, attempt: bytes) -> None:
-        del self._attempts[attempt]
-        self._party.say(Nack(attempt))
-        self._answer_next()
+    def _response(self, line: Response) -> None:
+        """A voucher hands the key over: keep it until its entry lands."""
+        try:
+            self._begun.attempts[line.attempt].answered(line.sealed)
+        except AdmissionRefused:
+            del self._begun.attempts[line.attempt]
+            self._party.say(Nack(line.attempt))
+            if line.attempt == self._answering:
+                self._answer_next()
+        else:
+            if line.attempt == self._answering:
+                self._wait(self._stalled)
 
     def _stalled(self) -> None:
-        self._answering = None
+        """The voucher's entry may land all the same, but somebody else's may come first."""
+        assert self._answering is not None
+        self._party.say(Nack(self._answering))
         self._answer_next()
 
-    def _fetch(self) -> None:
-        assert self._entrance is not None
-        entry = self._entrance.signed.entry
+    def _user_added(self, line: UserAdded) -> None:
+        """An entry of some room landed: is it one that adds this newcomer?"""
+        try:
+            signed = SignedEntry.decode(line.entry)
+        except Malformed:
+            return
+        if signed.entry.detail.subject.fingerprint != self._party.identity.fingerprint:
+            return
+        self._entrance = self._begun.landed(signed.head)
+        if self._entrance is None:
+            self._doubt(self._astray("the key to the entry that adds you is not here"))
+        else:
+            self._stop_timer()
+            self._waiting.clear()
+            self._fetch(self._entrance)
+
+    def _doubt(self, error: SecureChatError) -> None:
+        """
+        This way does not lead in, because of *error*. The relay may have lied, and somebody
+        else may yet vouch; but an honest one has nobody to ask any more.
+        """
+        self._entrance = None
+        self._snapshot.clear()
+        self._doubts = error
+        if self._answering is None:
+            self._answer_next()
+
+    def _fetch(self, entrance: Entrance) -> None:
+        entry = entrance.signed.entry
         self._party.say(Roster(entry.room, entry.epoch, len(self._snapshot)))
 
-    def _enter(self, seq: int, membership: Membership) -> None:
-        if not membership.room.inside:
-            self.failed(self._refused("user_added", "the relay hides the entry that adds you"))
+    def _is_next(self, line: Page) -> bool:
+        if self._entrance is None or self._membership is not None:
+            return False
+        entry = self._entrance.signed.entry
+        here = (entry.room, entry.epoch, len(self._snapshot))
+        return (line.room, line.epoch, line.offset) == here
+
+    def _page(self, line: Page) -> None:
+        """More of the roster that the entry leads to."""
+        assert self._entrance is not None
+        if line.total > MAX_SNAPSHOT:
+            self.failed(self._astray("the relay shows a roster that is too long"))
             return
-        membership.greet()
-        self._stop()
-        self.done.callback(membership)
+        self._snapshot += line.chunk
+        if len(self._snapshot) < line.total:
+            self._fetch(self._entrance)
+        else:
+            self._enter(self._entrance)
 
-    def _lost(self, reason: Failure) -> None:
-        self.failed(as_error(reason))
+    def _enter(self, entrance: Entrance) -> None:
+        party, snapshot = self._party, bytes(self._snapshot)
+        try:
+            room = Room.enter(party.identity, self.label, entrance, snapshot, party.trusts)
+        except (Malformed, EntryRefused) as error:
+            self.failed(self._astray(str(error)))
+            return
+        if self.known not in (None, room.id):
+            self.failed(FoundedAnew(label=self.label))
+            return
+        self._membership = self._rooms.seat(room)
+        self._membership.resume().addCallbacks(self._caught_up, self._not_resumed)
 
-    def _refused(self, step: str, why: str) -> AdmissionRefused:
-        return AdmissionRefused(label=self.label, step=step, why=why)
+    def _caught_up(self, _: int) -> None:
+        assert self._membership is not None
+        room = self._membership.room
+        if not room.inside:
+            self.failed(self._astray("the relay hides the entry that adds you"))
+            return
+        self._membership.enter()
+        self._membership = None
+        self.done.callback(room)
+        self._leave()
 
-    def _end(self) -> None:
+    def _not_resumed(self, reason: Failure) -> None:
+        if self._membership is not None:
+            self.failed(as_error(reason))
+
+    def _astray(self, why: str) -> AdmissionRefused:
+        return AdmissionRefused(label=self.label, step="user_added", why=why)
+
+    # The end
+
+    def _cancel(self) -> None:
+        self._stop(CancelledError())
+        if self._entrance is None:
+            self._party.say(Cancel(self.label))
+        self._leave()
+
+    def _say_cancel(self) -> None:
         self._party.say(Cancel(self.label))
-        self._stop()
+        self._leave()
 
-    def _stop(self) -> None:
+    def _fail(self, error: SecureChatError) -> None:
+        self._stop(error)
+        self.done.errback(bare(error))
+
+    def _stop(self, error: BaseException) -> None:
         self._stop_timer()
         self._waiting.clear()
-        self._attempts.clear()
-        self._entrance = None
+        membership, self._membership = self._membership, None
+        if membership is not None:
+            self._rooms.unseat(membership, error)
+
+    def _leave(self) -> None:
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+    def _wait(self, act: Callable[..., None], *args: object) -> None:
+        self._stop_timer()
+        self._timer = self._party.clock.callLater(ATTEMPT_SECONDS, act, *args)
 
     def _stop_timer(self) -> None:
-        if self._answering is not None and self._answering.active():
-            self._answering.cancel()
-        self._answering = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()

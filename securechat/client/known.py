@@ -8,11 +8,13 @@ another is never accepted silently.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from securechat.address import Address
 from securechat.encoding import Value, decode, encode, shaped
-from securechat.errors import DamagedFile, EncodingError
+from securechat.errors import DamagedFile, EncodingError, FoundedAnew
 from securechat.identity import Identity
 from securechat.primitives import HASH_LENGTH
 from securechat.sealedfile import SealedFile
@@ -39,32 +41,44 @@ class KnownRooms:
         return cls(SealedFile(home / ROOMS_FILE, identity, "rooms", VERSION))
 
     def find(self, relay: Address, label: str) -> bytes | None:
-        """Return G of the room that is known as *label* at *relay*."""
+        """
+        Return G of the room that is known as *label* at *relay*, by now: another program may
+        have been there.
+
+        :raises DamagedFile, NotPrivate, UnsupportedVersion: as `SealedFile.read`.
+        """
+        self._refresh()
         return self._rooms.get((relay.dialled, label))
 
     def learn(self, relay: Address, label: str, room: bytes) -> None:
-        """Remember that *label* at *relay* is *room*."""
-        self._change((relay.dialled, label), room)
+        """
+        Remember that *label* at *relay* is *room*.
+
+        :raises FoundedAnew: if it is another one.
+        :raises DamagedFile, NotPrivate, UnsupportedVersion: as `SealedFile.read`.
+        """
+        with self._changing():
+            if self._rooms.setdefault((relay.dialled, label), room) != room:
+                raise FoundedAnew(label=label)
 
     def forget(self, relay: Address, label: str) -> None:
-        """Know nothing of *label* at *relay* any more."""
-        self._change((relay.dialled, label), None)
+        """
+        Know nothing of *label* at *relay* any more.
 
-    def _change(self, key: tuple[bytes, str], room: bytes | None) -> None:
-        if self._file is None:
-            self._put(key, room)
-            return
-        with self._file.locked():
+        :raises DamagedFile, NotPrivate, UnsupportedVersion: as `SealedFile.read`.
+        """
+        with self._changing():
+            self._rooms.pop((relay.dialled, label), None)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let what is on disk now be changed, and keep it there."""
+        with nullcontext() if self._file is None else self._file.locked():
             self._refresh()
-            self._put(key, room)
-            rows: list[Value] = [[*known, at] for known, at in self._rooms.items()]
-            self._file.write(encode(*rows))
-
-    def _put(self, key: tuple[bytes, str], room: bytes | None) -> None:
-        if room is None:
-            self._rooms.pop(key, None)
-        else:
-            self._rooms[key] = room
+            yield
+            if self._file is not None:
+                rows: list[Value] = [[*known, room] for known, room in self._rooms.items()]
+                self._file.write(encode(*rows))
 
     def _refresh(self) -> None:
         if self._file is None or (content := self._file.read()) is None:

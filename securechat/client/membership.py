@@ -4,21 +4,26 @@ One room that the client is in: its `Room` on the one side, the connection on th
 It feeds the stream into the room, sends what the room wants to have sent, tells senders when
 their message is in the stream, and keeps the heartbeat: who has been silent for max(60 s, N ·
 2 s) in a room of N says with an empty message what it has seen, so that a relay which shows
-different streams to different members, or drops the newest, is found out.
+different streams to different members, or drops the newest, is found out. Where by then not
+even the own last message has come back the relay is taken for dead.
 """
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from collections.abc import Iterable
+
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 
-from securechat.client.events import CaughtUp
+from securechat.client.events import CaughtUp, Refusal
 from securechat.client.party import Party
+from securechat.client.refusals import error_for, subject
+from securechat.client.waiters import Waiters
 from securechat.errors import SecureChatError
 from securechat.group.events import Delivered, RoomEvent
 from securechat.group.messages import Frame, Header, Kind
 from securechat.group.room import Room
-from securechat.wire import FrameLine, Resume, Send, UserAdded
+from securechat.wire import ErrorLine, FrameLine, Resume, Send, UserAdded
 
 HEARTBEAT_SECONDS = 60.0
 HEARTBEAT_SECONDS_PER_MEMBER = 2.0
@@ -26,100 +31,122 @@ _JITTER = 0.2
 
 
 class Membership:
-    """A room that the client is in."""
+    """
+    A room that the client is in, or about to be in.
+
+    :ivar entered: whether the client is in it for good, and has said so by `hello_i_am`.
+    :ivar live: whether the relay sends what is new: after `resume`, until the connection is
+        lost.
+    """
 
     def __init__(self, party: Party, room: Room, name: str) -> None:
         """:param name: what the client calls itself there; nothing: it does not say."""
         self.room = room
+        self.entered = False
         self.live = False
-        """Whether the relay sends what is new: after `resume`, until the connection is lost."""
         self._party = party
         self._name = name
         self._greeted_epoch = 0
-        self._sent: dict[int, Deferred[int]] = {}  # by ticket
-        self._resuming: list[Deferred[int]] = []
+        self._sent: dict[int, Waiters[int]] = {}  # by ticket, what is on its way
+        self._asked = 0  # how often `resume` was said and not answered
+        self._resuming: Waiters[int] = Waiters()
+        self._refusal: SecureChatError | None = None
         self._heartbeat: IDelayedCall | None = None
+
+    # What the client does there
+
+    def enter(self) -> None:
+        """Be in the room for good, and say the seed's `hello_i_am(name, identity)`."""
+        self.entered = True
+        self._greet()
+        self._flush()
 
     def send(self, text: str) -> Deferred[int]:
         """
         Send *text*, now or when there is a connection. Fires with the number of the stream that
-        it got. To cancel stops the waiting; a message that was encrypted cannot be taken back.
+        it got; fails where the relay refuses to resume the room. To cancel stops the waiting; a
+        message that was encrypted cannot be taken back.
 
         :raises MessageTooLong: if it is larger than 32 KiB in UTF-8.
         """
-        body = text.encode("utf-8")
-        self._greet_newcomers()
-        ticket = self.room.say(Kind.TEXT, body)
-        done: Deferred[int] = Deferred(lambda _: self._stop_waiting(ticket))
-        self._sent[ticket] = done
+        if self._refusal is not None:
+            return fail(self._refusal)
+        if self._greeted_epoch != self.room.place.epoch:
+            # Names are said in the stream: who came since has not heard this one's.
+            self._greet()
+        ticket = self.room.say(Kind.TEXT, text.encode("utf-8", "replace"))
+        waiters = self._sent[ticket] = Waiters()
+        done = waiters.wait()
         self._flush()
         return done
 
-    def greet(self) -> None:
-        """Say the seed's `hello_i_am(name, identity)`."""
-        if self._name:
-            self.room.greet(self._name)
-        self._greeted_epoch = self.room.place.epoch
-        self._flush()
-
-    def resume(self) -> Deferred[int]:
-        """Ask for what is after the newest number. Fires with the relay's newest."""
-        done: Deferred[int] = Deferred(self._forget_resume)
-        self._resuming.append(done)
+    def catch_up(self) -> None:
+        """Ask for what is after the newest number."""
+        self._asked += 1
+        self._refusal = None
         place = self.room.place
         self._party.say(Resume(place.room, place.epoch, place.head, self.room.seq))
+
+    def resume(self) -> Deferred[int]:
+        """The same. Fires with the relay's newest number once all is here."""
+        done = self._resuming.wait()
+        self.catch_up()
         return done
+
+    # What the relay says
+
+    def entry(self, line: UserAdded) -> bool:
+        """Take `user_added`; return whether by this entry the client has become a member."""
+        was_inside = self.room.inside
+        self._tell(self.room.take_entry(line.seq, line.entry))
+        return self.room.inside and not was_inside
+
+    def frame(self, line: FrameLine) -> None:
+        """Take `frame`."""
+        header = Header(line.epoch, line.row, line.n)
+        self._tell(self.room.take_frame(line.seq, Frame(header, line.nonce, line.ciphertext)))
 
     def began(self) -> None:
         """The relay counts the client as live without a `resume`: it has just founded."""
         self.live = True
-        self._flush()
-
-    def entry(self, line: UserAdded) -> None:
-        """The relay's `user_added`."""
-        self._tell(self.room.take_entry(line.seq, line.entry))
-
-    def frame(self, line: FrameLine) -> None:
-        """The relay's `frame`."""
-        header = Header(line.epoch, line.row, line.n)
-        self._tell(self.room.take_frame(line.seq, Frame(header, line.nonce, line.ciphertext)))
 
     def resumed(self, seq: int) -> None:
-        """The relay's `resumed`: all up to *seq* has come."""
+        """Take `resumed`: all up to *seq* has come."""
+        if not self._asked:
+            return
+        self._asked -= 1
         events = self.room.caught_up(seq)
         self.live = True
         self._tell([*events, CaughtUp(self.room.label, seq)])
-        waiting, self._resuming = self._resuming, []
-        for each in waiting:
-            each.callback(seq)
+        self._resuming.fire(seq)
 
-    def refused(self, error: SecureChatError) -> bool:
-        """The relay refused the `resume`; returns whether somebody waited for it."""
-        waiting, self._resuming = self._resuming, []
-        for each in waiting:
-            each.errback(error)
-        return bool(waiting)
+    def refused(self, line: ErrorLine) -> bool:
+        """Take an `error` line, if it refuses to resume this room."""
+        if not self._asked or line.subject != subject(self.room.id):
+            return False
+        error = self._refusal = error_for(line, self.room.label)
+        if not self._resuming:
+            self._party.emit(Refusal(error))
+        self.leave_alone(error)
+        return True
 
-    def connection_lost(self, error: SecureChatError) -> None:
+    def connection_lost(self, error: BaseException) -> None:
         """Nothing comes any more; what was sent may yet show up after a `resume`."""
-        self.live = False
+        self.live, self._asked = False, 0
         self._stop_heartbeat()
-        self.refused(error)
+        self._resuming.fail(error)
 
-    def leave_alone(self, error: SecureChatError) -> None:
-        """The client closes: nobody will learn any more what became of what was sent."""
+    def leave_alone(self, error: BaseException) -> None:
+        """Nobody will learn any more what became of what was sent."""
         self.connection_lost(error)
-        sent, self._sent = self._sent, {}
-        for each in sent.values():
-            each.errback(error)
+        self._fail_sent(error)
 
-    def _greet_newcomers(self) -> None:
-        """
-        Names are said in the stream, and who came since this member's last greeting has not
-        heard its name.
-        """
-        if self._greeted_epoch != self.room.place.epoch:
-            self.greet()
+    # How
+
+    def _greet(self) -> None:
+        self._greeted_epoch = self.room.place.epoch
+        if self._name:
+            self.room.greet(self._name)
 
     def _flush(self) -> None:
         while self.live and self.room.outgoing:
@@ -133,11 +160,14 @@ class Membership:
             self._stop_heartbeat()
         if self.live and self._heartbeat is None:
             quiet = max(HEARTBEAT_SECONDS, HEARTBEAT_SECONDS_PER_MEMBER * len(self.room.roster))
-            jitter = 1 + _JITTER * self._party.chance()
-            self._heartbeat = self._party.clock.callLater(quiet * jitter, self._beat)
+            quiet *= 1 + _JITTER * self._party.chance()
+            self._heartbeat = self._party.clock.callLater(quiet, self._beat, quiet)
 
-    def _beat(self) -> None:
+    def _beat(self, quiet: float) -> None:
         self._heartbeat = None
+        if self.room.unsent:
+            self._party.silent(quiet)
+            return
         self.room.say(Kind.HEARTBEAT, b"")
         self._flush()
 
@@ -146,15 +176,15 @@ class Membership:
             self._heartbeat.cancel()
             self._heartbeat = None
 
-    def _tell(self, events: list[RoomEvent]) -> None:
+    def _tell(self, events: Iterable[RoomEvent]) -> None:
         self._flush()
         for event in events:
-            self._party.emit(event)
-            if isinstance(event, Delivered) and event.ticket in self._sent:
-                self._sent.pop(event.ticket).callback(event.seq)
+            if not isinstance(event, Delivered):
+                self._party.emit(event)
+            elif event.ticket in self._sent:  # else it is what the client says by itself
+                self._party.emit(event)
+                self._sent.pop(event.ticket).fire(event.seq)
 
-    def _stop_waiting(self, ticket: int) -> None:
-        self._sent.pop(ticket, None)
-
-    def _forget_resume(self, done: Deferred[int]) -> None:
-        self._resuming.remove(done)
+    def _fail_sent(self, error: BaseException) -> None:
+        for each in list(self._sent.values()):
+            each.fail(error)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from securechat.client.events import Event
+from securechat.client.events import Event, StorageFailed
+from securechat.errors import SecureChatError
 from securechat.identity import Bundle, Identity
+from securechat.trust import TrustStore
 from securechat.wire import Line
 
 DISCREET_SECONDS = 0.5
@@ -18,23 +20,91 @@ a voucher whom it does not know; as much again at most is added by chance. So no
 the time who is trusted by whom.
 """
 
+MAX_DISCREET = 256
+"""How much may wait to be said discreetly; past that it is said at once, whatever it is."""
 
-@attrs.frozen
+LOOK_SECONDS = 1.0
+"""How old what is remembered of the trusted identities may be where messages are concerned."""
+
+
 class Party:
     """One user at one relay."""
 
-    identity: Identity
-    clock: IReactorTime
-    trusts: Callable[[bytes], bool]
-    """Whether a fingerprint is among the trusted identities."""
-    say: Callable[[Line], None]
-    """Send a line, where there is a connection."""
-    emit: Callable[[Event], None]
-    met: Callable[[Bundle], None]
-    """Somebody trusted has shown this bundle."""
-    chance: Callable[[], float]
-    """A random number from 0 to 1."""
+    def __init__(
+        self,
+        identity: Identity,
+        clock: IReactorTime,
+        trust: TrustStore,
+        chance: Callable[[], float],
+        *,
+        say: Callable[[Line], None],
+        emit: Callable[[Event], None],
+        silent: Callable[[float], None],
+    ) -> None:
+        """
+        :param chance: random numbers from 0 to 1.
+        :param say: sends a line, where there is a connection.
+        :param silent: hears that the relay has not answered for so many seconds.
+        """
+        self.identity = identity
+        self.clock = clock
+        self.chance = chance
+        self.say = say
+        self.emit = emit
+        self.silent = silent
+        self._trust = trust
+        self._looked = clock.seconds()
+        self._discreet: set[IDelayedCall] = set()
 
-    def discreetly(self, act: Callable[[], None]) -> IDelayedCall:
-        """Call *act* after the time that a refusal takes."""
-        return self.clock.callLater(DISCREET_SECONDS * (1 + self.chance()), act)
+    # Trust
+
+    def trusts(self, fingerprint: bytes) -> bool:
+        """Whether *fingerprint* is among the trusted identities, now or a second ago."""
+        if self.clock.seconds() - self._looked >= LOOK_SECONDS:
+            self._look()
+        return fingerprint in self._trust
+
+    def knows(self, bundle: Bundle) -> bool:
+        """
+        Whether *bundle* is that of a trusted identity, now: another program may have changed
+        the store. Where only the fingerprint was known, the bundle is kept.
+        """
+        self._look()
+        known = self._trust.find(bundle.fingerprint)
+        if known is not None and known.bundle is None:
+            with self.storing():
+                self._trust.learn_bundle(bundle.fingerprint, bundle)
+        return known is not None
+
+    def _look(self) -> None:
+        self._looked = self.clock.seconds()
+        with self.storing():
+            self._trust.refresh()
+
+    @contextmanager
+    def storing(self) -> Iterator[None]:
+        """Tell, rather than raise, that a file could not be read or written."""
+        try:
+            yield
+        except (SecureChatError, OSError) as error:
+            self.emit(StorageFailed(error))
+
+    # Discretion
+
+    def discreetly(self, act: Callable[[], None]) -> None:
+        """Call *act* after the time that a refusal takes, unless the connection is lost first."""
+        if len(self._discreet) >= MAX_DISCREET:
+            act()
+            return
+
+        def now() -> None:
+            self._discreet.remove(call)
+            act()
+
+        call = self.clock.callLater(DISCREET_SECONDS * (1 + self.chance()), now)
+        self._discreet.add(call)
+
+    def connection_lost(self) -> None:
+        """There is nobody to say anything to."""
+        while self._discreet:
+            self._discreet.pop().cancel()

@@ -1,11 +1,11 @@
 """
-One connection to a relay, as the client has it.
+One connection to a relay, as the client has it: bytes to lines, lines to the listener, and back.
 
-The relay speaks first: its `banner` holds a fresh nonce. The client answers with `identity`,
-signed over that banner and over what the connection itself is: on TLS the exporter of RFC
-9266 and the relay's key, elsewhere the address as dialled. A relay that passes the signature
-on to another one shows that one another connection, so nobody can log in as somebody else.
-After the relay's `ack` every line goes to the *listener*.
+The relay's `banner` holds a fresh nonce. The client answers with `identity`, signed over that
+banner and over what the connection itself is: on TLS the exporter of RFC 9266 and the relay's
+key, elsewhere the address as dialled. A relay that passes the signature on to another one
+shows that one another connection, so nobody can log in as somebody else. After the relay's
+`ack` every line goes to the *listener*.
 
 This module knows how to prove an identity and what lines look like. It knows no room.
 """
@@ -15,17 +15,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeAlias
 
-from automat import TypeMachineBuilder
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from securechat.address import Address
-from securechat.client.refusals import error_for, lost
+from securechat.client.contact import contact_machine
+from securechat.client.refusals import error_for, is_last, lost
 from securechat.client.tls import exported_binding, shown_pin
-from securechat.errors import NotARelay, RelaySilent, SecureChatError, VersionMismatch, WireError
+from securechat.errors import (
+    ConnectionLost,
+    NotARelay,
+    RelaySilent,
+    SecureChatError,
+    VersionMismatch,
+    WireError,
+)
 from securechat.identity import Identity
 from securechat.wire import (
     FROM_RELAY,
@@ -40,8 +47,10 @@ from securechat.wire import (
     serialise,
 )
 
+__all__ = ["ClientProtocol", "Listener", "Tap", "contact_machine", "no_tap"]
+
 PROOF_SECONDS = 30.0
-"""How long a relay may take for `banner` and `ack`."""
+"""How long a relay may take for `banner` and `ack`, a TLS handshake before them included."""
 
 ABORT_SECONDS = 5.0
 """How long a relay may take to answer the close of a connection."""
@@ -62,28 +71,13 @@ class Listener(Protocol):
     def connection_lost(self, error: SecureChatError) -> None: ...
 
 
-class Contact(Protocol):
-    """What happens on a connection, as its state machine sees it."""
-
-    def banner(self, line: Banner, raw: bytes) -> None:
-        """The relay greeted."""
-
-    def ack(self) -> None:
-        """The relay accepted the identity."""
-
-    def other(self, line: Line) -> None:
-        """The relay said anything else."""
-
-    def lost(self, error: SecureChatError) -> None:
-        """The connection is over."""
-
-
 class ClientProtocol(LineOnlyReceiver):
     """
-    The line to a relay.
+    The line to a relay; a `contact.Core`, which does what the state of the contact asks for.
 
     :ivar proved: fires with this protocol at `ack`, or fails with what was in the way.
         Cancelling it closes the connection.
+    :ivar gone: fires when the connection is over.
     """
 
     delimiter = b"\r\n"
@@ -98,9 +92,10 @@ class ClientProtocol(LineOnlyReceiver):
         listener: Listener,
         tap: Tap = no_tap,
     ) -> None:
+        self.address = address.relay
         self.proved: Deferred[ClientProtocol] = Deferred(lambda _: self.close())
+        self.gone: Deferred[None] = Deferred()
         self._identity = identity
-        self._address = address
         self._clock = clock
         self._listener = listener
         self._tap = tap
@@ -108,8 +103,13 @@ class ClientProtocol(LineOnlyReceiver):
         self._why: SecureChatError | None = None
         self._timer: IDelayedCall | None = None
 
+    # The transport's events
+
     def connectionMade(self) -> None:
-        self._timer = self._clock.callLater(PROOF_SECONDS, self._silent)
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self._wait(PROOF_SECONDS, self._silent)
 
     def lineReceived(self, line: bytes) -> None:
         if self._why is not None:
@@ -118,7 +118,7 @@ class ClientProtocol(LineOnlyReceiver):
         try:
             parsed = parse(line, FROM_RELAY)
         except WireError as error:
-            self.abort(NotARelay(address=str(self._address.relay), why=str(error)))
+            self._not_a_relay(str(error))
             return
         match parsed:
             case Banner():
@@ -129,13 +129,15 @@ class ClientProtocol(LineOnlyReceiver):
                 self._contact.other(parsed)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        self.abort(NotARelay(address=str(self._address.relay), why="a line is too long"))
+        self._not_a_relay("a line is too long")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._stop_timer()
-        handle = self.transport.getHandle() if self._address.kind == "tls" else None
-        error = self._why or lost(self._address, reason, handle)
-        self._contact.lost(error)
+        self._stop_waiting()
+        handle = self.transport.getHandle() if self.address.kind == "tls" else None
+        self._contact.lost(self._why or lost(self.address, reason, handle))
+        self.gone.callback(None)
+
+    # What the client uses
 
     def say(self, line: Line) -> None:
         """Send *line*."""
@@ -145,107 +147,67 @@ class ClientProtocol(LineOnlyReceiver):
 
     def close(self) -> None:
         """Close the connection, and abort it if the relay does not answer that in time."""
-        self._stop_timer()
+        why = ConnectionLost(address=str(self.address), why="it was closed at this end")
+        self._why = self._why or why
         self.transport.loseConnection()
-        self._timer = self._clock.callLater(ABORT_SECONDS, self.transport.abortConnection)
+        self._wait(ABORT_SECONDS, self.transport.abortConnection)
 
     def abort(self, why: SecureChatError) -> None:
         """Drop the connection at once, because of *why*."""
         self._why = self._why or why
         self.transport.abortConnection()
 
-    def _silent(self) -> None:
-        self.abort(RelaySilent(address=str(self._address.relay), seconds=PROOF_SECONDS))
+    # What the contact asks for
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-
-    # What the state machine does
-
-    def _prove(self, banner: Banner, raw: bytes) -> None:
+    def prove(self, banner: Banner, raw: bytes) -> None:
         if PROTOCOL_VERSION not in banner.versions:
             self.abort(VersionMismatch(mine=PROTOCOL_VERSION, theirs=max(banner.versions)))
             return
-        if self._address.kind == "tls":
+        if self.address.kind == "tls":
             handle = self.transport.getHandle()
             binding, pin = exported_binding(handle), shown_pin(handle)
         else:
-            binding, pin = b"", self._address.dialled
+            binding, pin = b"", self.address.dialled
         me = self._identity
         signature = me.sign("identity", raw, binding, pin, me.fingerprint)
         self.say(IdentityLine(PROTOCOL_VERSION, me.bundle.encode(), signature))
 
-    def _proved(self) -> None:
-        self._stop_timer()
+    def accepted(self) -> None:
+        self._stop_waiting()
         self.proved.callback(self)
 
-    def _refused(self, line: Line) -> None:
+    def hear(self, line: Line) -> None:
+        if isinstance(line, ErrorLine) and is_last(line):
+            self.abort(error_for(line))
+        else:
+            self._listener.line_received(line)
+
+    def refused(self, line: Line) -> None:
         if isinstance(line, ErrorLine):
             self.abort(error_for(line))
         else:
             self.out_of_turn()
 
-    def out_of_turn(self, *_: object) -> None:
-        """Drop a relay that says what may not be said now."""
-        self.abort(NotARelay(address=str(self._address.relay), why="a line out of turn"))
+    def out_of_turn(self) -> None:
+        self._not_a_relay("a line out of turn")
 
-    def _hear(self, line: Line) -> None:
-        self._listener.line_received(line)
+    def failed(self, error: SecureChatError) -> None:
+        if not self.proved.called:  # it was cancelled
+            self.proved.errback(error)
 
-    def _failed(self, error: SecureChatError) -> None:
-        self.proved.errback(error)
-
-    def _over(self, error: SecureChatError) -> None:
+    def over(self, error: SecureChatError) -> None:
         self._listener.connection_lost(error)
 
+    def _not_a_relay(self, why: str) -> None:
+        self.abort(NotARelay(address=str(self.address), why=why))
 
-def _machine() -> TypeMachineBuilder[Contact, ClientProtocol]:
-    builder = TypeMachineBuilder(Contact, ClientProtocol)
-    connected = builder.state("connected")
-    proving = builder.state("proving")
-    proved = builder.state("proved")
-    closed = builder.state("closed")
+    def _silent(self) -> None:
+        self.abort(RelaySilent(address=str(self.address), seconds=PROOF_SECONDS))
 
-    @connected.upon(Contact.banner).to(proving)
-    def prove(_: Contact, connection: ClientProtocol, line: Banner, raw: bytes) -> None:
-        connection._prove(line, raw)
+    def _wait(self, seconds: float, act: Callable[[], None]) -> None:
+        self._stop_waiting()
+        self._timer = self._clock.callLater(seconds, act)
 
-    @proving.upon(Contact.ack).to(proved)
-    def accepted(_: Contact, connection: ClientProtocol) -> None:
-        connection._proved()
-
-    @proved.upon(Contact.other).loop()
-    def hear(_: Contact, connection: ClientProtocol, line: Line) -> None:
-        connection._hear(line)
-
-    @proved.upon(Contact.lost).to(closed)
-    def over(_: Contact, connection: ClientProtocol, error: SecureChatError) -> None:
-        connection._over(error)
-
-    for state in (connected, proving):
-
-        @state.upon(Contact.other).loop()
-        def refused(_: Contact, connection: ClientProtocol, line: Line) -> None:
-            connection._refused(line)
-
-        @state.upon(Contact.lost).to(closed)
-        def failed(_: Contact, connection: ClientProtocol, error: SecureChatError) -> None:
-            connection._failed(error)
-
-    for state in (proving, proved):
-
-        @state.upon(Contact.banner).loop()
-        def greeted_again(_: Contact, connection: ClientProtocol, line: Banner, raw: bytes) -> None:
-            connection.out_of_turn()
-
-    for state in (connected, proved):
-
-        @state.upon(Contact.ack).loop()
-        def accepted_again(_: Contact, connection: ClientProtocol) -> None:
-            connection.out_of_turn()
-
-    return builder
-
-
-contact_machine = _machine().build()
+    def _stop_waiting(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()

@@ -5,6 +5,9 @@ reasons for which connections fail.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from typing import TypeVar
+
 from cryptography.x509 import ExtensionNotFound, SubjectAlternativeName
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -16,6 +19,27 @@ from securechat import errors
 from securechat.address import Address
 from securechat.text import printable
 from securechat.wire import Code, ErrorLine
+
+E = TypeVar("E", bound=BaseException)
+
+
+def bare(error: E) -> E:
+    """
+    Return *error* without its traceback and what was handled when it was raised: they keep
+    frames alive, and so the keys in them, for as long as somebody keeps the error.
+    """
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def subject(identifier: bytes) -> str:
+    """Return how the subject of an `error` line spells a room or an attempt."""
+    return urlsafe_b64encode(identifier).decode("ascii").rstrip("=")
+
+
+def is_last(line: ErrorLine) -> bool:
+    """Whether the relay closes the connection after *line*, which is then about all of it."""
+    return line.subject == "-" and line.code is not Code.ENTRY
 
 
 def error_for(line: ErrorLine, resumed: str | None = None) -> errors.SecureChatError:
@@ -64,7 +88,7 @@ def lost(
     """
     relay, error = str(address.relay), reason.value
     if isinstance(error, errors.SecureChatError):
-        return error
+        return bare(error)
     if isinstance(error, VerificationError):
         return errors.WrongName(address=relay, expected=address.host, shown=_names(handle))
     if isinstance(error, SSL.Error):
@@ -77,7 +101,9 @@ def lost(
 
 
 def _tls_failed(relay: str, error: SSL.Error) -> errors.SecureChatError:
-    reasons = "; ".join(each[-1] for each in error.args[0]) if error.args else "TLS failed"
+    queue = error.args[0] if error.args else ()  # of OpenSSL's errors: library, function, reason
+    reasons = "; ".join(each[-1] for each in queue) if isinstance(queue, list) else str(error)
+    reasons = reasons or "it does not say why"
     if "certificate verify failed" in reasons:
         return errors.UntrustedCertificate(address=relay, why=reasons)
     return errors.ConnectFailed(address=relay, why=f"TLS failed: {reasons}")

@@ -12,13 +12,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from securechat.client.events import NewcomerAsks, NotVouched, Vouched
 from securechat.client.party import Party
 from securechat.errors import AdmissionRefused, EntryRefused, Malformed
+from securechat.group.joiner import MAX_CANDIDATES
 from securechat.group.room import Room
 from securechat.group.voucher import Voucher, voucher
 from securechat.identity import Bundle
@@ -30,7 +32,6 @@ from securechat.wire import (
     Over,
     Response,
     Stale,
-    UserAdded,
     Vouch,
 )
 
@@ -49,12 +50,15 @@ async def always(label: str, newcomer: Bundle) -> bool:
     return True
 
 
-@attrs.define
+@attrs.define(repr=False)
 class _Attempt:
     room: Room
-    newcomer: bytes
-    machine: Voucher
-    forget: IDelayedCall
+    newcomer: Bundle
+    asking: Deferred[None] | None = None
+    """Until it is decided whether to vouch."""
+    machine: Voucher | None = None
+    forget: IDelayedCall | None = None
+    responses: int = 0
     awaited_head: bytes | None = None
     """After `stale`: the head that the entry has to stand on, once it is here."""
 
@@ -71,121 +75,142 @@ class Vouching:
 
     def new_user(self, line: NewUser, room: Room) -> None:
         """The relay asks: do you know this identity?"""
+        number = line.attempt
+        if number in self._attempts:
+            self._forget(number)
         try:
             newcomer = Bundle.decode(line.bundle)
         except Malformed:
-            self._decline(line.attempt)
+            self._decline(number)
             return
-        trusted = self._party.trusts(newcomer.fingerprint)
+        trusted = self._party.knows(newcomer)
         self._party.emit(NewcomerAsks(room.label, newcomer.fingerprint, trusted))
-        if trusted:
-            self._party.met(newcomer)
-        if not trusted or not self._free_for(newcomer.fingerprint, room):
-            self._decline(line.attempt)
+        if not trusted or self._is_busy_with(newcomer, room) or not self._may_enter(newcomer, room):
+            self._decline(number)
             return
-        Deferred.fromCoroutine(self._consider(line.attempt, newcomer, room)).addErrback(
-            lambda reason: self._log.failure("Asking whether to vouch failed", reason)
-        )
+        attempt = self._attempts[number] = _Attempt(room, newcomer)
+        attempt.asking = Deferred.fromCoroutine(self._consider(number, attempt))
+        attempt.asking.addErrback(self._undecided, number)
 
     def challenge(self, line: Challenge) -> None:
         """The newcomer's answer came: check it, and hand the key over."""
         attempt = self._attempts.get(line.attempt)
-        if attempt is None:
+        if attempt is None or attempt.machine is None:
             return
         try:
             attempt.machine.challenged(line.sealed)
         except AdmissionRefused as error:
             self._fail(line.attempt, str(error))
         else:
-            self._respond(line.attempt)
+            self._respond(line.attempt, attempt, attempt.machine)
 
     def stale(self, line: Stale) -> None:
         """Another entry came first: try again on top of it, now or when it is here."""
         attempt = self._attempts.get(line.attempt)
         if attempt is not None:
             attempt.awaited_head = line.head
-            self._try_again(line.attempt)
+            self._try_again(line.attempt, attempt)
 
-    def entry_taken(self, room: Room, line: UserAdded) -> None:
+    def entry_taken(self, room: Room) -> None:
         """The room's log has moved on."""
         for number, attempt in list(self._attempts.items()):
-            if attempt.room is not room:
-                continue
-            if attempt.newcomer in room.log.membership.index:
-                self._party.emit(Vouched(room.label, attempt.newcomer))
-                self._forget(number)
-            else:
-                self._try_again(number)
+            if attempt.room is room:
+                self._follow(number, attempt)
 
     def over(self, line: Over) -> None:
         """The relay gave the attempt up."""
         if line.attempt in self._attempts:
-            self._tell(line.attempt, "the relay gave it up")
-            self._forget(line.attempt)
+            self._end(line.attempt, "the relay gave it up")
 
     def connection_lost(self) -> None:
         """Every attempt has ended with the connection."""
         for number in list(self._attempts):
             self._forget(number)
 
-    async def _consider(self, number: bytes, newcomer: Bundle, room: Room) -> None:
-        if not await self._may_vouch(room.label, newcomer):
-            self._decline(number)
-            return
-        if not self._free_for(newcomer.fingerprint, room):
+    # Whether to vouch
+
+    async def _consider(self, number: bytes, attempt: _Attempt) -> None:
+        room, newcomer = attempt.room, attempt.newcomer
+        wanted = await self._may_vouch(room.label, newcomer)
+        attempt.asking = None
+        if not wanted or not self._may_enter(newcomer, room):
+            self._forget(number)
             self._decline(number)
             return
         machine = voucher(self._party.identity, number, newcomer, room.place, room.label)
-        try:
-            sealed = machine.vouch()
-        except Malformed:
-            self._decline(number)
-            return
-        forget = self._party.clock.callLater(FORGET_SECONDS, self._forget, number)
-        self._attempts[number] = _Attempt(room, newcomer.fingerprint, machine, forget)
+        sealed = machine.vouch()
+        attempt.machine = machine
+        attempt.forget = self._party.clock.callLater(
+            FORGET_SECONDS, self._end, number, "the relay says nothing more"
+        )
         self._party.say(Vouch(number, self._party.identity.bundle.encode(), sealed))
 
-    def _free_for(self, newcomer: bytes, room: Room) -> bool:
-        """Whether the room lets this member vouch, and it does not do so already."""
+    def _undecided(self, reason: Failure, number: bytes) -> None:
+        if not reason.check(CancelledError, AdmissionRefused):  # refused: the key is unusable
+            self._log.failure("Whether to vouch could not be decided", reason)
+        if self._attempts.pop(number, None):
+            self._decline(number)
+
+    def _is_busy_with(self, newcomer: Bundle, room: Room) -> bool:
+        """Whether this member vouches for the newcomer there already, or for too many."""
+        attempts = self._attempts.values()
+        return len(attempts) >= MAX_ATTEMPTS or any(
+            each.newcomer == newcomer and each.room is room for each in attempts
+        )
+
+    def _may_enter(self, newcomer: Bundle, room: Room) -> bool:
         membership = room.log.membership
         return (
             membership.may_vouch(self._party.identity.fingerprint)
-            and newcomer not in membership.index
-            and len(self._attempts) < MAX_ATTEMPTS
-            and not any(
-                each.newcomer == newcomer and each.room is room for each in self._attempts.values()
-            )
+            and newcomer.fingerprint not in membership.index
         )
 
-    def _respond(self, number: bytes) -> None:
-        attempt = self._attempts[number]
+    def _decline(self, number: bytes) -> None:
+        self._party.discreetly(lambda: self._party.say(Nack(number)))
+
+    # The attempt
+
+    def _respond(self, number: bytes, attempt: _Attempt, machine: Voucher) -> None:
+        attempt.responses += 1
+        if attempt.responses > MAX_CANDIDATES:
+            self._fail(number, "other entries always came first")
+            return
         try:
-            sealed, signed = attempt.machine.respond(attempt.room.propose)
+            sealed, signed = machine.respond(attempt.room.propose)
         except (AdmissionRefused, EntryRefused) as error:
             self._fail(number, str(error))
             return
         self._party.say(Response(number, sealed))
         self._party.say(AddUser(number, signed.encode()))
 
-    def _try_again(self, number: bytes) -> None:
-        attempt = self._attempts[number]
-        if attempt.awaited_head == attempt.room.place.head:
-            attempt.awaited_head = None
-            self._respond(number)
+    def _follow(self, number: bytes, attempt: _Attempt) -> None:
+        membership = attempt.room.log.membership
+        row = membership.index.get(attempt.newcomer.fingerprint)
+        if row is None:
+            self._try_again(number, attempt)
+        elif membership.rows[row].voucher == self._party.identity.fingerprint:
+            self._party.emit(Vouched(attempt.room.label, attempt.newcomer.fingerprint))
+            self._forget(number)
+        else:
+            self._end(number, "another member has done so")
 
-    def _decline(self, number: bytes) -> None:
-        self._party.discreetly(lambda: self._party.say(Nack(number)))
+    def _try_again(self, number: bytes, attempt: _Attempt) -> None:
+        if attempt.machine is not None and attempt.awaited_head == attempt.room.place.head:
+            attempt.awaited_head = None
+            self._respond(number, attempt, attempt.machine)
 
     def _fail(self, number: bytes, why: str) -> None:
-        self._tell(number, why)
-        self._forget(number)
+        self._end(number, why)
         self._party.say(Nack(number))
 
-    def _tell(self, number: bytes, why: str) -> None:
-        attempt = self._attempts[number]
-        self._party.emit(NotVouched(attempt.room.label, attempt.newcomer, why))
+    def _end(self, number: bytes, why: str) -> None:
+        attempt = self._forget(number)
+        self._party.emit(NotVouched(attempt.room.label, attempt.newcomer.fingerprint, why))
 
-    def _forget(self, number: bytes) -> None:
+    def _forget(self, number: bytes) -> _Attempt:
         attempt = self._attempts.pop(number)
-        if attempt.forget.active():
+        if attempt.asking is not None:
+            attempt.asking.cancel()
+        if attempt.forget is not None and attempt.forget.active():
             attempt.forget.cancel()
+        return attempt

@@ -1,0 +1,67 @@
+"""
+The rooms that the client is in or about to enter, and the rooms that labels stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from securechat.address import Address
+from securechat.client.known import KnownRooms
+from securechat.client.membership import Membership
+from securechat.client.party import Party
+from securechat.errors import NotAMember
+from securechat.group.room import Room
+
+
+class Rooms:
+    """
+    The memberships of one client, by G.
+
+    :param relay: the address at which labels stand for rooms.
+    :param name: what the client calls itself in every room.
+    """
+
+    def __init__(self, party: Party, known: KnownRooms, relay: Address, name: str) -> None:
+        self._party = party
+        self._known = known
+        self._relay = relay
+        self._name = name
+        self._memberships: dict[bytes, Membership] = {}
+
+    def __iter__(self) -> Iterator[Membership]:
+        return iter(list(self._memberships.values()))
+
+    def find(self, room: bytes) -> Membership | None:
+        """Return the membership of the room G, if there is one."""
+        return self._memberships.get(room)
+
+    def of(self, room: Room) -> Membership:
+        """
+        Return the membership of *room*.
+
+        :raises NotAMember: if the client is not in it.
+        """
+        membership = self.find(room.id)
+        if membership is None:
+            raise NotAMember(label=room.label)
+        return membership
+
+    def known(self, label: str) -> bytes | None:
+        """Return G of the room that *label* stands for, if that is known; raises as `find`."""
+        return self._known.find(self._relay, label)
+
+    def pin(self, room: Room) -> None:
+        """Let the label of *room* stand for it from now on."""
+        with self._party.storing():
+            self._known.learn(self._relay, room.label, room.id)
+
+    def seat(self, room: Room) -> Membership:
+        """Take the stream of *room* from now on."""
+        membership = self._memberships[room.id] = Membership(self._party, room, self._name)
+        return membership
+
+    def unseat(self, membership: Membership, error: BaseException) -> None:
+        """The client does not come into that room after all, because of *error*."""
+        del self._memberships[membership.room.id]
+        membership.leave_alone(error)
