@@ -50,6 +50,8 @@ class Admission:
         self._batch *= 2
         self._asked.update(member.fingerprint for member in fresh)
         self._attempts = [Attempt(self, member) for member in fresh]
+        for attempt in self._attempts:
+            attempt.begin()
         if fresh:
             here = self._asked.union(member.fingerprint for member in online)
             self.joiner.say(Asked(self.room.label, len(self._asked), len(here)))

@@ -91,8 +91,11 @@ class Attempt:
         self.response: Response
         self.responses = 0
         self._timer: IDelayedCall | None = None
-        voucher.attempts[self.id] = self
-        voucher.say(NewUser(self.id, admission.room.id, self.joiner.bundle))
+
+    def begin(self) -> None:
+        """Ask the member."""
+        self.voucher.attempts[self.id] = self
+        self.voucher.say(NewUser(self.id, self.admission.room.id, self.joiner.bundle))
         self.wait()
 
     def handle(self, session: Session, line: Nack | Vouch | Challenge | Response | AddUser) -> None:

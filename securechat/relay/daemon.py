@@ -82,9 +82,12 @@ class Daemon(MultiService):
             self._tls.reload()
         except SecureChatError as error:
             self._log.error("the certificate stays what it was: {error}", error=error)
-        else:
-            self._log.info("the certificate has been read again")
+            return
+        self._log.info("the certificate has been read again")
+        try:
             self._publish()
+        except OSError as error:
+            self._log.error("its addresses could not be written: {error}", error=error)
 
     def _publish(self, _: object = None) -> None:
         secure = self._relay.ports[: len(self._options.tls)]

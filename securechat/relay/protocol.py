@@ -175,7 +175,7 @@ class Connection(LineOnlyReceiver):
             self._session.handle(parse(line, FROM_CLIENT))
 
     def say_goodbye(self, error: ErrorLine) -> None:
-        self._log.info("{peer} is sent away: {error.words}", peer=self._name, error=error)
+        self._log_error("{peer} is sent away: {words}", error)
         proved = self._session is not None
         self._end_session()
         self.say(error)
@@ -206,9 +206,7 @@ class Connection(LineOnlyReceiver):
             if refusal.closes:
                 self.hang_up(refusal.line)
             else:
-                self._log.info(
-                    "{peer} is refused: {error.words}", peer=self._name, error=refusal.line
-                )
+                self._log_error("{peer} is refused: {words}", refusal.line)
                 self.say(refusal.line)
 
     def _end_session(self) -> None:
@@ -225,6 +223,9 @@ class Connection(LineOnlyReceiver):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+
+    def _log_error(self, message: str, error: ErrorLine) -> None:
+        self._log.info(message, peer=self._name, code=error.code.value, words=error.words)
 
     def _show(self, line: bytes) -> None:
         if self._relay.log_wire:

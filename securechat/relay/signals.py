@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.logger import Logger
 
 
 class Signals(Service):
@@ -25,6 +26,8 @@ class Signals(Service):
     :param reactor: the one that is run, in the main thread.
     :param reload: called on SIGHUP.
     """
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, reload: Callable[[], object]) -> None:
         self._reactor = reactor
@@ -47,4 +50,5 @@ class Signals(Service):
 
     def _stop(self) -> None:
         if self.running:  # else it is stopping already
+            self._log.info("the relay is asked to end")
             self._reactor.stop()

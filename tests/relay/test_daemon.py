@@ -214,6 +214,15 @@ class DaemonTests(SynchronousTestCase):
         self.assertIs(events[-1]["log_level"], LogLevel.error)
         self.assertEqual(self.addresses(), before)
 
+    def test_addresses_that_cannot_be_written(self) -> None:
+        """Such as after privileges were given up: it is logged, and the relay goes on."""
+        daemon = self.make("--listen=tcp:1")
+        (self.state / "addresses").unlink()
+        (self.state / "addresses").mkdir()
+        with capturedLogs() as events:
+            daemon.reload()
+        self.assertIn("could not be written", formatEvent(events[-1]) or "")
+
 
 class SignalTests(SynchronousTestCase):
     """`Signals`, with the process's real ones."""
