@@ -25,7 +25,12 @@ from typing import Any, TypeVar
 import attrs
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+)
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -114,8 +119,9 @@ class MemoryTransport:
         """Tell who writes here that there is room again."""
         self._producer.resumeProducing()
 
-    def lose(self, reason: Failure) -> None:
+    def lose(self, reason: Failure | None = None) -> None:
         """The connection breaks, for both ends, and what was under way is lost."""
+        reason = reason or Failure(ConnectionLost())
         for end in (self, self.other):
             if not end.cut:
                 end.cut = True
@@ -143,11 +149,14 @@ class MemoryTransport:
 class _Endpoint:
     def __init__(self, network: Network) -> None:
         self._network = network
+        self.near: MemoryTransport
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         if not self._network.reachable:
             return fail(ConnectionRefusedError())
-        return self._network.connect(factory)
+        connected = self._network.connect(factory)
+        self.near = self._network.transports[-1]
+        return connected
 
 
 @attrs.define(eq=False)
@@ -161,6 +170,12 @@ class Person:
     events: list[Event] = attrs.field(factory=list)
     lines: list[tuple[str, bytes]] = attrs.field(factory=list)
     """Every line between this client and the relay, with ``C`` or ``R`` for who said it."""
+    _endpoint: _Endpoint = attrs.field(kw_only=True)
+
+    @property
+    def transport(self) -> MemoryTransport:
+        """This client's end of its newest connection."""
+        return self._endpoint.near
 
     @property
     def fingerprint(self) -> bytes:
@@ -193,15 +208,18 @@ class Network:
         *,
         trusts: Iterable[Person] = (),
         identity: Identity | None = None,
+        trust: TrustStore | None = None,
         **chat: Any,
     ) -> Person:
         """
         Return a new user who is not connected yet.
 
+        :param trust: what the user trusts besides *trusts*; by default nobody.
         :param chat: further arguments for `ChatClient`.
         """
         identity = identity or Identity.generate()
-        trust = TrustStore()
+        trust = TrustStore() if trust is None else trust
+        endpoint = _Endpoint(self)
         lines: list[tuple[str, bytes]] = []
         chat.setdefault("chance", lambda: 0.5)
         client = ChatClient(
@@ -210,11 +228,11 @@ class Network:
             trust,
             ADDRESS,
             name=name,
-            endpoint=_Endpoint(self),
+            endpoint=endpoint,
             tap=lambda who, line: lines.append((who, line)),
             **chat,
         )
-        person = Person(name, identity, trust, client, lines=lines)
+        person = Person(name, identity, trust, client, lines=lines, endpoint=endpoint)
         client.observe(person.events.append)
         person.trust(*trusts)
         return person
