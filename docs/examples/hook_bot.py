@@ -66,8 +66,9 @@ async def run(reactor: Any, home: Path, address: Address, port: int) -> None:
     await chat.connect()
     room = await chat.join(address.room or "lobby")
     chat.observe(lambda event: answer(chat, room, event))
-    await TCP4ServerEndpoint(reactor, port, interface="127.0.0.1").listen(Site(Hook(chat, room)))
-    print(f"in #{room.label}, listening on port {port}", flush=True)
+    endpoint = TCP4ServerEndpoint(reactor, port, interface="127.0.0.1")
+    hook: Any = await endpoint.listen(Site(Hook(chat, room)))
+    print(f"in #{room.label}, listening on port {hook.getHost().port}", flush=True)
     await Deferred()
 
 
