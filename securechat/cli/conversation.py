@@ -20,7 +20,6 @@ from securechat.cli.terminal import Terminal
 from securechat.client.client import ChatClient
 from securechat.client.events import Disconnected, Refusal
 from securechat.errors import (
-    MessageTooLong,
     NoSuchRoom,
     NotAMember,
     RelayForked,
@@ -125,11 +124,7 @@ class Conversation:
             raise self._undelivered() from None
 
     def _send(self, room: Room, text: str) -> None:
-        try:
-            sent = self.client.send(room, text)
-        except MessageTooLong as error:
-            self.tell(NotSent(error))
-            return
+        sent = self.client.send(room, text)  # never too long: the terminal sees to that
         self._under_way[sent] = text
         sent.addCallbacks(self._delivered, self._unknown, callbackArgs=(sent,))
 

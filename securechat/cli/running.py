@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -17,8 +18,8 @@ def run(main: Callable[[Any], Coroutine[Deferred[Any], Any, T]]) -> T:
     """
     Return what *main*, called with the reactor, returns.
 
-    Ctrl-C and SIGTERM cancel what it waits for, and the reactor runs on until it has ended: so
-    what it does in a ``finally`` may take its time, on the network too.
+    Ctrl-C, SIGTERM and the end of the terminal cancel what it waits for, and the reactor runs on
+    until it has ended: what it does in a ``finally`` may take its time, on the network too.
 
     :raises KeyboardInterrupt: if it was cancelled.
     :raises: what *main* raises.
@@ -33,6 +34,8 @@ def run(main: Callable[[Any], Coroutine[Deferred[Any], Any, T]]) -> T:
             return finished
 
         reactor.addSystemEventTrigger("before", "shutdown", stop)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # and not ignored, as by nohup
+            signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
         finished: Deferred[None] = running.addBoth(ended.append)
         await finished
 

@@ -13,7 +13,6 @@ from securechat.cli.happenings import Happening
 from securechat.cli.names import Names
 from securechat.cli.options import to_json
 from securechat.cli.wording import Wording
-from securechat.errors import SecureChatError
 from securechat.group.events import Alarm, Message, Named
 from securechat.text import printable
 
@@ -84,7 +83,7 @@ class JSONView:
                 return [self._value(each) for each in value]
             case Enum():
                 return value.value
-            case SecureChatError():
+            case Exception():
                 return {"error": type(value).__name__, "words": str(value)}
             case _:
                 return value

@@ -19,6 +19,7 @@ from securechat.client.events import (
     NewcomerAsks,
     NotVouched,
     Refusal,
+    StorageFailed,
     VoucherMet,
     Waiting,
 )
@@ -79,6 +80,8 @@ class Wording:
                 return f"here again in #{event.label}; whatever was said meanwhile is above"
             case Refusal():
                 return str(event.why)
+            case StorageFailed():
+                return f"a file of yours cannot be read or written: {event.why}"
             case NotSent():
                 return f"not sent: {event.why}"
             case Waiting():

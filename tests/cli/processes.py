@@ -6,6 +6,7 @@ Nothing here waits for time to pass: tests wait for what a process writes, or fo
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -47,6 +48,7 @@ class Process(ProcessProtocol):
         self.errors = ""
         self.ended: Deferred[int] = Deferred()
         self._read = 0
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._wanted: tuple[str, Deferred[str]] | None = None
 
     async def says(self, pattern: str) -> str:
@@ -71,7 +73,7 @@ class Process(ProcessProtocol):
             self.transport.signalProcess(name)
 
     def outReceived(self, data: bytes) -> None:
-        self.output += data.decode()
+        self.output += self._decode(data)
         self._look()
 
     def errReceived(self, data: bytes) -> None:

@@ -21,8 +21,8 @@ class RelayTests(ChatTestCase):
         await alice.says(r"retrying in \d+ s")
         alice.type("said into the void")
         await self.relay.begin()
+        await alice.says("here again in #lobby")
         await bob.says("alice: said into the void\n")
-        await bob.says("here again in #lobby")
 
     async def test_relay_has_lost_the_room(self) -> None:
         """That ends the conversation, and the label stays taken until the user forgets it."""
@@ -82,6 +82,8 @@ class RelayTests(ChatTestCase):
             "chat", "--home", self.alice, "--endpoint", endpoint, "--found", str(away)
         )
         await alice.says("you have founded #lobby")
+        alice.end_input()
+        await self.ends(alice, 0)
         onion = Address("onion", host="a" * 56 + ".onion").in_room("lobby")
         await self.ends(self.start("chat", "--home", self.alice, str(onion)), 3)
 

@@ -63,8 +63,8 @@ class TrustTests(ChatTestCase):
         await alice.says(rf"\({fp}\) is in: bob vouched for them")
         await alice.says(rf"\({fp}\) calls themselves bob")
         carol.type("I am Bob!")
-        bob.type("No, I am")
         await alice.says(rf"bob \({fp}\): I am Bob!")
+        bob.type("No, I am")
         await alice.says(rf"bob \({short(self.fp(self.bob))}\): No, I am")
 
     async def test_room_becomes_confirmed(self) -> None:

@@ -58,6 +58,15 @@ class PassphraseTests(CommandTestCase):
         self.at_a_terminal(False)
         self.assertIn("--passphrase-file", self.fails(1, "trust", "list"))
 
+    def test_process_without_a_terminal(self) -> None:
+        """That there is no terminal is seen from the process, whatever its stdin is."""
+
+        def no_terminal(path: str, flags: int) -> int:
+            raise OSError(6, "No such device or address", path)
+
+        self.patch(os, "open", no_terminal)
+        self.assertFalse(passphrase.has_terminal())
+
     def test_interrupted_prompt(self) -> None:
         """Whoever ends the input at the prompt has interrupted the command."""
         self.encrypted()

@@ -76,9 +76,9 @@ class Actor:
             relay,
             name=name,
             endpoint=self.cable,
-            tap=self._tap,
+            tap=self.hear_line,
         )
-        self.client.observe(self._observe)
+        self.client.observe(self.hear_event)
 
     def trust(self, *friends: Actor) -> None:
         """Know *friends* by their fingerprints, as if they had been typed."""
@@ -103,8 +103,20 @@ class Actor:
                 )
             return len(seen) == len(expected) or None
 
-        await self._until(check, f"{self.nick} to go through {messages}")
+        await self._until(check, f"{self.nick} go through {messages}")
         del self._messages[: len(expected)]
+
+    async def hears(self, verb: str) -> None:
+        """
+        Wait until the relay has ever said a line of that *verb*.
+
+        :raises Deviation: if it does not.
+        """
+
+        def check() -> bool | None:
+            return any(line.startswith(verb.encode()) for line in self.wire) or None
+
+        await self._until(check, f"{self.nick} hear {verb}")
 
     def is_done(self) -> None:
         """
@@ -131,7 +143,7 @@ class Actor:
                     return event
             return None
 
-        return await self._until(check, f"{self.nick} to notice {kind.__name__} {fields}")
+        return await self._until(check, f"{self.nick} notice {kind.__name__} {fields}")
 
     async def _until(self, check: Callable[[], T | None], what: str) -> T:
         waiting = Deferred.fromCoroutine(self._wait(check))
@@ -146,7 +158,8 @@ class Actor:
             await self._news
         return found
 
-    def _tap(self, who: Literal["C", "R"], raw: bytes) -> None:
+    def hear_line(self, who: Literal["C", "R"], raw: bytes) -> None:
+        """The client (C) or the relay (R) has said a line."""
         line = parse(raw)
         self.wire.append(raw)
         self._narration.wire(self.nick, who, line)
@@ -162,7 +175,8 @@ class Actor:
         self._entries.add(line.seq)
         return not new
 
-    def _observe(self, event: Event) -> None:
+    def hear_event(self, event: Event) -> None:
+        """The client tells something."""
         self._events.append(event)
         text = self._view(event)
         if isinstance(event, Named):

@@ -32,12 +32,12 @@ class Cable:
 
     def mend(self) -> None:
         """Let connections through again."""
+        assert self._cut is not None, "it is whole"
         cut, self._cut = self._cut, None
-        if cut is not None:
-            cut.callback(None)
+        cut.callback(None)
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        while self._cut is not None:
+        if self._cut is not None:
             await self._cut
         protocol: IProtocol = await self._endpoint.connect(factory)
         self._protocol = protocol

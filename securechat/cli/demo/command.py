@@ -34,10 +34,15 @@ def demo(home: Path) -> None:
       securechat demo
     """
     with TemporaryDirectory(prefix="securechat-demo-") as directory:
-        run(lambda reactor: _perform(reactor, Path(directory)))
+        run(lambda reactor: perform(reactor, Path(directory)))
 
 
-async def _perform(reactor: Any, directory: Path) -> None:
+async def perform(reactor: Any, directory: Path) -> None:
+    """
+    Give the whole demonstration, in *directory*.
+
+    :raises Deviation: if anything is not as it should be.
+    """
     narration = Narration(colour=colourful())
     relay = RelayProcess(reactor, directory)
     try:

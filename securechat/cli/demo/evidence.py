@@ -19,12 +19,10 @@ def said_to(log: str) -> list[str]:
 
 
 def samples(log: str) -> Iterator[str]:
-    """Return one line of each kind that carries a secret, cut short."""
+    """Return the first line of each kind that carries a secret, cut short."""
     for verb in "vouch", "challenge", "response", "send":
-        for line in said_to(log):
-            if line.startswith(verb):
-                yield f"{line[:_SHOWN]}…"
-                break
+        first = next(line for line in said_to(log) if line.startswith(f"{verb} "))
+        yield f"{first[:_SHOWN]}…"
 
 
 def check(log: str, wire: Iterable[bytes], secrets: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from securechat.cli.demo.actor import Actor
 from securechat.cli.demo.narration import Narration
 from securechat.client.events import CaughtUp, Connected, Disconnected
 from securechat.errors import Deviation, NobodyVouches
-from securechat.group.events import Confirmed, Delivered, MemberAdded, Message, Named
+from securechat.group.events import Confirmed, MemberAdded, Message, Named
 
 LABEL = "lobby"
 
@@ -98,7 +98,7 @@ class Play:
         await self._connect(self.alice)
         self.alice.room = await self.alice.client.found(LABEL)
         await self.alice.goes_through(">found <user_added")
-        await self.alice.notices(Delivered)  # her own `hello_i_am`, which nobody else hears
+        await self.alice.hears("frame")  # her own `hello_i_am`, which nobody else hears
 
     @_scene("A second user")
     async def second_user(self) -> None:

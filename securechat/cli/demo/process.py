@@ -20,8 +20,17 @@ from securechat.errors import Deviation
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 
-_TWISTD = "from twisted.scripts.twistd import run; run()"
-"""What the script ``twistd`` does: that script may not be on the path."""
+_TWISTD = """
+import signal
+from twisted.scripts.twistd import run
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+run()
+"""
+"""
+What the script ``twistd`` does, which may not be on the path; except that Ctrl-C is for the
+demonstration to take, which then ends the relay.
+"""
 
 
 class RelayProcess(ProcessProtocol):

@@ -1,0 +1,167 @@
+"""`Conversation`, with a client and a terminal that the test plays."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from securechat.address import Address
+from securechat.cli.conversation import DELIVERY_SECONDS, MAX_UNDELIVERED, Conversation
+from securechat.cli.happenings import Failed, Happening, NotSent
+from securechat.cli.questions import Questions
+from securechat.client.events import Disconnected, Refusal
+from securechat.errors import (
+    NotAMember,
+    NotConnected,
+    NotText,
+    RelayBusy,
+    SecureChatError,
+    Superseded,
+    Undelivered,
+)
+from securechat.group.room import Room
+from securechat.group.roster import Policy
+from securechat.identity import Identity
+
+
+class Client:
+    """A client that is in the room at once, and delivers when the test says so."""
+
+    address = Address(host="relay.example")
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Deferred[int]]] = []
+        self.closed = False
+        self.room = Room.found(Identity.generate(), "lobby", Policy(), lambda _: True)
+
+    def observe(self, observer: Any) -> None:
+        self.emit = observer
+
+    def connect(self) -> Deferred[None]:
+        return succeed(None)
+
+    def join(self, label: str, *, patient: bool) -> Deferred[Room]:
+        return succeed(self.room)
+
+    def send(self, room: Room, text: str) -> Deferred[int]:
+        self.sent.append((text, Deferred()))
+        return self.sent[-1][1]
+
+    def close(self) -> Deferred[None]:
+        self.closed = True
+        for _, sent in self.sent:
+            if not sent.called:
+                sent.errback(NotConnected())
+        return succeed(None)
+
+
+class Terminal:
+    """Lines that the test types."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str | SecureChatError | None] = deque()
+        self.waiting: Deferred[None] | None = None
+
+    async def next_line(self) -> str | SecureChatError | None:
+        while not self.lines:
+            self.waiting = Deferred()
+            await self.waiting
+        return self.lines.popleft()
+
+    def type(self, *lines: str | SecureChatError | None) -> None:
+        self.lines.extend(lines)
+        if self.waiting is not None:
+            waiting, self.waiting = self.waiting, None
+            waiting.callback(None)
+
+
+class ConversationTests(SynchronousTestCase):
+    """What no real relay does in a test's time."""
+
+    def setUp(self) -> None:
+        self.clock, self.client, self.terminal = Clock(), Client(), Terminal()
+        self.told: list[Happening] = []
+        self.running = self.converse(self.client, self.terminal)
+
+    def converse(self, client: Any, terminal: Any) -> Deferred[None]:
+        """Begin a conversation."""
+        tell = self.told.append
+        questions = Questions(self.clock, tell, somebody=False)
+        conversation = Conversation(self.clock, client, "lobby", terminal, questions, tell)
+        return Deferred.fromCoroutine(conversation.run(found=False, patient=False))
+
+    def deliver(self) -> None:
+        """Deliver the oldest message that was not."""
+        next(sent for _, sent in self.client.sent if not sent.called).callback(1)
+
+    def test_lines_wait_for_deliveries(self) -> None:
+        """No more messages are under way than the bound; the next line waits in the pipe."""
+        self.terminal.type(*map(str, range(MAX_UNDELIVERED + 5)))
+        self.assertEqual(len(self.client.sent), MAX_UNDELIVERED)
+        self.assertEqual(len(self.terminal.lines), 5)
+        self.deliver()
+        self.assertEqual(len(self.client.sent), MAX_UNDELIVERED + 1)
+        self.running.cancel()
+        self.failureResultOf(self.running)
+
+    def test_end_waits_for_the_last_delivery(self) -> None:
+        """The end of the input is the end once the last message is in the room."""
+        self.terminal.type("one", "two", None)
+        self.deliver()
+        self.assertNoResult(self.running)
+        self.deliver()
+        self.assertIsNone(self.successResultOf(self.running))
+        self.assertTrue(self.client.closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_end_does_not_wait_for_ever(self) -> None:
+        """After a minute the command gives up, and says how many were not delivered, and which."""
+        self.terminal.type("one", "two\x1b", "three", None)
+        self.deliver()
+        self.clock.advance(DELIVERY_SECONDS)
+        error = self.failureResultOf(self.running, Undelivered).value
+        assert isinstance(error, Undelivered)
+        self.assertEqual((error.count, error.first), (2, "two"))
+        self.assertIsInstance(self.told[-1], Failed)
+        self.assertTrue(self.client.closed)
+
+    def test_line_that_is_no_message(self) -> None:
+        """It is told, and the next one is sent."""
+        self.terminal.type(NotText(), "one")
+        self.assertIsInstance(self.told[-1], NotSent)
+        self.assertEqual([text for text, _ in self.client.sent], ["one"])
+        self.running.cancel()
+        self.failureResultOf(self.running)
+
+    def test_relay_that_will_not_have_the_user_back(self) -> None:
+        """Where no other try follows, the conversation ends with the reason, and what was lost."""
+        self.terminal.type("one")
+        self.client.emit(Disconnected(Superseded(words="elsewhere"), None))
+        self.client.emit(Disconnected(Superseded(words="again"), None))
+        self.failureResultOf(self.running, Superseded)
+        lost = [each.why for each in self.told if isinstance(each, NotSent)]
+        self.assertEqual([str(each) for each in lost], [str(Undelivered(count=1, first="one"))])
+
+    def test_room_that_cannot_be_resumed(self) -> None:
+        """The same where the room is gone; another refusal is only told."""
+        self.client.emit(Refusal(RelayBusy(words="wait")))
+        self.assertNoResult(self.running)
+        self.client.emit(Refusal(NotAMember(label="lobby")))
+        self.failureResultOf(self.running, NotAMember)
+
+    def test_events_before_the_room(self) -> None:
+        """A connection that ends before the room was entered fails where it is waited for."""
+        client, terminal = Client(), Terminal()
+        joining: Deferred[Room] = Deferred()
+        client.join = lambda label, *, patient: joining  # type: ignore[method-assign]
+        running = self.converse(client, terminal)
+        client.emit(Disconnected(NotConnected(), None))
+        self.assertNoResult(running)
+        joining.errback(NotConnected())
+        self.failureResultOf(running, NotConnected)
+        self.running.cancel()
+        self.failureResultOf(self.running)
