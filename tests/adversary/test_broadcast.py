@@ -138,6 +138,22 @@ class Stream(Lobby):
         self.assertEqual(reasons(self.alice), [Reason.REPLAYED])
         self.assertEqual(len(self.alice.heard(Delivered)), 1)
 
+    def test_own_frame_changed(self) -> None:
+        """
+        Alice is shown something else where her message should be: other bytes, or a message that
+        she has not sent. She does not believe that hers has arrived.
+        """
+        held = self.network.hold(FrameLine, to=self.alice)
+        self.alice.chat.send(room(self.alice), "hello")
+        self.network.settle()
+        self.network.be_honest()
+        (line,) = held
+        for changed in ({"ciphertext": bytes(len(line.ciphertext))}, {"n": line.n + 1}):
+            seq = room(self.alice).seq + 1
+            self.network.tell(self.alice, attrs.evolve(line, seq=seq, **changed))
+        self.assertEqual(reasons(self.alice), [Reason.FORGED] * 2)
+        self.assertEqual(self.alice.heard(Delivered), [])
+
     def test_reordered_frames(self) -> None:
         """Two messages of one sender change places: what is not next is not shown."""
         first, second = self.held((self.alice, "not"), (self.alice, "guilty"))

@@ -406,6 +406,25 @@ class WrongKey(SynchronousTestCase):
         self.assertEqual(room(self.alice).roster[-1].voucher, self.mallory.fingerprint)
         self.assertEqual(self.carol.chat.rooms, ())
 
+    def test_entry_that_is_not_what_was_agreed(self) -> None:
+        """
+        Key and tag go with the entry; but it adds somebody else, or has Alice as its author.
+        """
+        dave = Identity.generate()
+        mallory, alice = self.mallory.identity, self.alice.identity.bundle
+        where = room(self.mallory)
+        other = agreeing(dave.bundle, dave, where.place, mallory.fingerprint)
+        for propose in (
+            lambda add: adding(where, mallory.bundle, mallory, other),
+            lambda add: adding(where, alice, mallory, add),
+        ):
+            self.setUp()
+            Rogue(self.network, self.mallory, propose, submits=False)
+            self.carol.chat.join(LABEL).addErrback(lambda _: None)
+            self.network.settle()
+            (response,) = heard(self.carol, Response)
+            self.assertEqual(said(self.carol, Nack), [Nack(response.attempt)])
+
     def test_key_and_tag_of_another_epoch(self) -> None:
         """
         The tag is made with the wrong key too, so Carol enters, and is in an epoch of her own.
