@@ -4,6 +4,7 @@ Attacks on `challenge` and `response`: on who hands which key to whom.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import attrs
@@ -28,7 +29,7 @@ from securechat.group.keys import confirmation
 from securechat.group.log import CONSENT_WINDOW
 from securechat.group.room import Room
 from securechat.group.voucher import Voucher, voucher
-from securechat.identity import Identity
+from securechat.identity import Bundle, Identity
 from securechat.primitives import (
     HASH_LENGTH,
     KEY_LENGTH,
@@ -410,20 +411,29 @@ class WrongKey(SynchronousTestCase):
         """
         Key and tag go with the entry; but it adds somebody else, or has Alice as its author.
         """
-        dave = Identity.generate()
-        mallory, alice = self.mallory.identity, self.alice.identity.bundle
-        where = room(self.mallory)
-        other = agreeing(dave.bundle, dave, where.place, mallory.fingerprint)
-        for propose in (
-            lambda add: adding(where, mallory.bundle, mallory, other),
-            lambda add: adding(where, alice, mallory, add),
-        ):
+        for wrong in ("subject", "author"):
             self.setUp()
-            Rogue(self.network, self.mallory, propose, submits=False)
+            mallory, where = self.mallory.identity, room(self.mallory)
+            dave = Identity.generate()
+            other = agreeing(dave.bundle, dave, where.place, mallory.fingerprint)
+            author = self.alice.identity.bundle if wrong == "author" else mallory.bundle
+            rogue = Rogue(
+                self.network,
+                self.mallory,
+                partial(self.propose, where, author, other if wrong == "subject" else None),
+                submits=False,
+            )
             self.carol.chat.join(LABEL).addErrback(lambda _: None)
             self.network.settle()
             (response,) = heard(self.carol, Response)
+            self.assertEqual(len(rogue.made), 1)
             self.assertEqual(said(self.carol, Nack), [Nack(response.attempt)])
+
+    def propose(
+        self, where: Room, author: Bundle, other: Add | None, add: Add
+    ) -> tuple[SignedEntry, bytes]:
+        """Return Mallory's entry as *author*, which adds *other* in place of *add*."""
+        return adding(where, author, self.mallory.identity, other or add)
 
     def test_key_and_tag_of_another_epoch(self) -> None:
         """
