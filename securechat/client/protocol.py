@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from securechat.address import Address
 from securechat.client.contact import contact_machine
-from securechat.client.refusals import error_for, is_last, lost
+from securechat.client.refusals import bare, error_for, is_last, lost
 from securechat.client.tls import exported_binding, shown_pin
 from securechat.errors import (
     ConnectionLost,
@@ -32,6 +32,8 @@ from securechat.errors import (
     SecureChatError,
     VersionMismatch,
     WireError,
+    WrongName,
+    WrongPin,
 )
 from securechat.identity import Identity
 from securechat.wire import (
@@ -163,11 +165,14 @@ class ClientProtocol(LineOnlyReceiver):
         if PROTOCOL_VERSION not in banner.versions:
             self.abort(VersionMismatch(mine=PROTOCOL_VERSION, theirs=max(banner.versions)))
             return
+        binding, pin = b"", self.address.dialled
         if self.address.kind == "tls":
             handle = self.transport.getHandle()
-            binding, pin = exported_binding(handle), shown_pin(handle)
-        else:
-            binding, pin = b"", self.address.dialled
+            try:
+                binding, pin = exported_binding(handle), shown_pin(handle, self.address)
+            except (WrongName, WrongPin) as error:
+                self.abort(bare(error))
+                return
         me = self._identity
         signature = me.sign("identity", raw, binding, pin, me.fingerprint)
         self.say(IdentityLine(PROTOCOL_VERSION, me.bundle.encode(), signature))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from typing import TypeVar
 
-from cryptography.x509 import ExtensionNotFound, SubjectAlternativeName
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.error import ConnectionDone
@@ -17,7 +16,7 @@ from twisted.python.failure import Failure
 
 from securechat import errors
 from securechat.address import Address
-from securechat.text import printable
+from securechat.client.tls import shown_names
 from securechat.wire import Code, ErrorLine
 
 E = TypeVar("E", bound=BaseException)
@@ -111,13 +110,8 @@ def _tls_failed(relay: str, error: SSL.Error) -> errors.SecureChatError:
 
 def _names(handle: SSL.Connection | None) -> str:
     """Return the names that the relay's certificate is for."""
-    chain = (handle and handle.get_peer_cert_chain(as_cryptography=True)) or []
-    try:
-        names = chain[0].extensions.get_extension_for_class(SubjectAlternativeName).value
-    except (ExtensionNotFound, IndexError, ValueError):
-        return "nothing"
-    shown = ", ".join(str(name.value) for name in names)
-    return printable(shown)[:200] or "nothing"
+    chain = handle and handle.get_peer_cert_chain(as_cryptography=True)
+    return shown_names(chain[0]) if chain else "nobody"
 
 
 def as_error(reason: Failure) -> errors.SecureChatError:

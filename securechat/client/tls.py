@@ -12,9 +12,14 @@ import hashlib
 from functools import partial
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import Certificate
+from cryptography.x509 import Certificate, ExtensionNotFound, SubjectAlternativeName
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import (
+    verify_certificate_hostname,
+    verify_certificate_ip_address,
+)
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import CertificateOptions, TLSVersion, optionsForClientTLS
@@ -23,7 +28,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from securechat.address import Address, pin_text
-from securechat.errors import WrongPin
+from securechat.errors import WrongName, WrongPin
+from securechat.text import printable
 
 _EXPORTER = b"EXPORTER-Channel-Binding"
 _BINDING_LENGTH = 32
@@ -34,11 +40,28 @@ def exported_binding(connection: SSL.Connection) -> bytes:
     return connection.export_keying_material(_EXPORTER, _BINDING_LENGTH, b"")
 
 
-def shown_pin(connection: SSL.Connection) -> bytes:
-    """Return the SHA-256, 32 bytes, of the public key that the relay has proved to hold."""
+def shown_pin(connection: SSL.Connection, address: Address) -> bytes:
+    """
+    Return the SHA-256, 32 bytes, of the public key that the relay has proved to hold.
+
+    That it is the relay of *address* the handshake has checked. It is checked again, since
+    Twisted lets a certificate pass that service-identity finds to be for nobody at all.
+
+    :raises WrongPin, WrongName: if it is not.
+    """
     certificate = connection.get_peer_certificate(as_cryptography=True)
     assert certificate is not None, "a TLS server always has a certificate"
+    _check(certificate, address)
     return _pin(certificate)
+
+
+def shown_names(certificate: Certificate) -> str:
+    """Return the names that *certificate* is for, as they can be shown."""
+    try:
+        names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except (ExtensionNotFound, ValueError):
+        return "nobody"
+    return printable(", ".join(str(name.value) for name in names))[:200]
 
 
 def _pin(certificate: Certificate) -> bytes:
@@ -46,10 +69,35 @@ def _pin(certificate: Certificate) -> bytes:
     return hashlib.sha256(key).digest()
 
 
+def _check(certificate: Certificate, address: Address) -> None:
+    """
+    Check that *certificate*, whoever signed it, is that of the relay of *address*.
+
+    :raises WrongPin, WrongName: if it is not.
+    """
+    if address.pin is not None:
+        if (shown := _pin(certificate)) != address.pin:
+            raise WrongPin(
+                address=str(address), expected=pin_text(address.pin), shown=pin_text(shown)
+            )
+        return
+    verify = verify_certificate_ip_address if _is_ip(address.host) else verify_certificate_hostname
+    try:
+        verify(certificate, address.host)
+    except (VerificationError, CertificateError):
+        raise WrongName(
+            address=str(address), expected=address.host, shown=shown_names(certificate)
+        ) from None
+
+
+def _is_ip(host: str) -> bool:
+    return isIPAddress(host) or isIPv6Address(host)
+
+
 def connection_creator(address: Address) -> IOpenSSLClientConnectionCreator:
     """Return what makes TLS connections that let only the relay of *address* be."""
     if address.pin is not None:
-        return _Pinned(address, address.pin)
+        return _Pinned(address)
     return optionsForClientTLS(
         address.host, extraCertificateOptions={"raiseMinimumTo": TLSVersion.TLSv1_3}
     )
@@ -59,22 +107,21 @@ def connection_creator(address: Address) -> IOpenSSLClientConnectionCreator:
 class _Pinned:
     """TLS to whoever holds the key of one pin."""
 
-    def __init__(self, address: Address, pin: bytes) -> None:
+    def __init__(self, address: Address) -> None:
         self._address = address
-        self._pin = pin
         options = CertificateOptions(verify=False, raiseMinimumTo=TLSVersion.TLSv1_3)
         self._context = options.getContext()
 
     def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
-        if not (isIPAddress(host := self._address.host) or isIPv6Address(host)):
-            connection.set_tlsext_host_name(host.encode("ascii"))
+        if not _is_ip(self._address.host):
+            connection.set_tlsext_host_name(self._address.host.encode("ascii"))
         connection.set_verify(
-            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, partial(self._check, protocol)
+            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, partial(self._judge, protocol)
         )
         return connection
 
-    def _check(
+    def _judge(
         self,
         protocol: TLSMemoryBIOProtocol,
         connection: SSL.Connection,
@@ -87,10 +134,11 @@ class _Pinned:
         Let a certificate pass if its key is the pinned one. Nothing else about it counts, and
         TLS 1.3 goes on to prove that the relay holds that key.
         """
-        if depth or (shown := _pin(certificate.to_cryptography())) == self._pin:
+        if depth:
             return True
-        wrong = WrongPin(
-            address=str(self._address), expected=pin_text(self._pin), shown=pin_text(shown)
-        )
-        protocol.failVerification(Failure(wrong))
-        return False
+        try:
+            _check(certificate.to_cryptography(), self._address)
+        except WrongPin as wrong:
+            protocol.failVerification(Failure(wrong))
+            return False
+        return True

@@ -106,7 +106,7 @@ class LostTests(SynchronousTestCase):
         """Where there is no certificate at hand, none are shown."""
         told = self.why(VerificationError([]))
         assert isinstance(told, errors.WrongName)
-        self.assertEqual((told.expected, told.shown), ("relay.example", "nothing"))
+        self.assertEqual((told.expected, told.shown), ("relay.example", "nobody"))
 
 
 class BareTests(SynchronousTestCase):
