@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat import errors
+from securechat import errors, keyfile
 from securechat.cli import main
 from securechat.cli.command import Command, securechat
 from securechat.cli.failures import exit_code
@@ -130,6 +131,13 @@ class ProcessTests(SynchronousTestCase):
             check=True,
         )
         self.assertEqual(result.stdout, f"securechat {version('securechat')}\n")
+
+    def test_closed_files(self) -> None:
+        """A command without stdin and stdout works, and takes no other file for them."""
+        home = os.path.abspath(self.mktemp())
+        command = f"{sys.executable} -m securechat --home {home} init --name a --no-passphrase"
+        subprocess.run(f"{command} <&- >&-", shell=True, env=os.environ, check=True)
+        keyfile.load(Path(home, keyfile.KEY_FILE), None)
 
     def test_entry_point(self) -> None:
         """The script that pip installs calls `main`, which takes the process's arguments."""
