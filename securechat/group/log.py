@@ -37,6 +37,8 @@ class Log:
     room: bytes
     label: str
     membership: Membership
+    created: SignedEntry
+    """The create entry, of which the room's name is the hash."""
     recent: tuple[SignedEntry, ...]
     """The last 16 entries, the newest last."""
 
@@ -70,7 +72,7 @@ class Log:
             raise EntryRefused(why="a create entry stands on nothing and adds its author")
         _check_signature(signed, detail.subject.ed25519)
         _check_state(entry, membership)
-        return cls(signed.head, detail.label, membership, (signed,))
+        return cls(signed.head, detail.label, membership, signed, (signed,))
 
     def after(self, signed: SignedEntry) -> Log:
         """
@@ -101,8 +103,11 @@ class Log:
         )
 
     def snapshot(self) -> bytes:
-        """Return the CBOR array [membership, the last 16 entries], for a newcomer."""
-        return encode(self.membership.value(), [each.value() for each in self.recent])
+        """
+        Return the CBOR array [membership, create entry, the last 16 entries], for a newcomer.
+        """
+        recent = [each.value() for each in self.recent]
+        return encode(self.membership.value(), self.created.value(), recent)
 
     @classmethod
     def entered(cls, label: str, signed: SignedEntry, snapshot: bytes) -> Log:
@@ -111,14 +116,18 @@ class Log:
 
         The snapshot is believed only as far as *signed*, which the newcomer got from its
         voucher, vouches for it: by its state hash for the roster, by its `prev` for the entries
-        before. And *signed* has to follow from them by the rules that all members keep.
+        before, by its room's name for the create entry, which has the label. And *signed* has
+        to follow from them by the rules that all members keep.
 
         :raises EncodingError: if the snapshot is malformed.
         :raises EntryRefused: if it is not the one of *signed*, or not that of the room *label*.
         """
         if len(snapshot) > MAX_SNAPSHOT:
             raise EncodingError(what="a snapshot that is too long")
-        membership_value, recent_value = shaped(decode(snapshot), list, list)
+        membership_value, created_value, recent_value = shaped(decode(snapshot), list, list, list)
+        founded = cls.founded(SignedEntry.of(created_value))
+        if (founded.room, founded.label) != (signed.entry.room, label):
+            raise EntryRefused(why="the room was founded as another one")
         membership = Membership.of(membership_value)
         _check_state(signed.entry, membership)
         recent = tuple(SignedEntry.of(each) for each in recent_value)
@@ -127,13 +136,10 @@ class Log:
         for earlier, later in pairwise(recent):
             if (later.entry.prev, later.entry.epoch) != (earlier.head, earlier.entry.epoch + 1):
                 raise EntryRefused(why="the entries before it do not lead to it")
-        room, first = signed.entry.room, recent[0]
-        if first.entry.epoch == 1:
-            founded = cls.founded(first)
-            if (founded.room, founded.label) != (room, label):
-                raise EntryRefused(why="the room was founded as another one")
+        if recent[0].entry.epoch == 1 and recent[0] != founded.created:
+            raise EntryRefused(why="the relay shows another beginning of the room")
         before = attrs.evolve(membership, rows=membership.rows[:-1])
-        return cls(room, label, before, recent[:-1]).after(signed)
+        return attrs.evolve(founded, membership=before, recent=recent[:-1]).after(signed)
 
     def membership_with(self, add: Add, author: bytes) -> Membership:
         """

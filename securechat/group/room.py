@@ -254,7 +254,6 @@ class Room:
         events += self._check_view(
             signed.entry.author, seq, signed.entry.seq, signed.entry.transcript
         )
-        self._transcript.learn(signed.entry.seq, signed.entry.transcript)
         events.append(self._added(seq))
         self._encrypt_anew()
         return events
@@ -330,6 +329,7 @@ class Room:
         except (BadCiphertext, BadSignature):
             return [self._alarm(Reason.FORGED, sender, seq)]
         self._keys.ratchets[number] = after
+        self._missed -= ahead  # a missing number explains one skipped message, of one sender
         try:
             content = Content.unpadded(signed)
         except EncodingError:
@@ -341,10 +341,14 @@ class Room:
         return [*events, *self._read(seq, sender, content)]
 
     def _check_view(self, sender: bytes, seq: int, seen_seq: int, seen: bytes) -> list[RoomEvent]:
-        """Compare what *sender* had seen with what is here."""
+        """
+        Compare what *sender* had seen with what is here; where that is not known, since numbers
+        are missing, believe *sender*, so that others are held to it from here on.
+        """
         if seen_seq >= seq or seen_seq < self._seen.get(sender, 0):
             return [self._alarm(Reason.REORDERED, sender, seq)]
         self._seen[sender] = seen_seq
+        self._transcript.learn(seen_seq, seen)
         if self._transcript.at(seen_seq) not in (None, seen):
             return [self._alarm(Reason.FORKED, sender, seq)]
         return []

@@ -42,7 +42,7 @@ class Limits:
         256, "Connections that have not proved an identity yet, per IPv4 address or IPv6 /64."
     )
     rooms_per_connection: int = _count(64, "Rooms that one connection is in.")
-    joins_per_connection: int = _count(8, "Joins of one connection that are not over yet.")
+    joins_per_connection: int = _count(1, "Joins of one connection that are not over yet.")
     members_per_room: int = _count(1_000, "Members of one room.")
     waiting_per_room: int = _count(256, "Newcomers that wait while a room admits others.")
     rooms_per_founder: int = _count(16, "Rooms that one identity founds.")

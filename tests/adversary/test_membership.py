@@ -361,7 +361,7 @@ class Rollback(SynchronousTestCase):
         def lie(where: Room, what: str) -> bytes:
             members, *others = decode(where.log.snapshot())
             policy, owners, _, rows = members
-            recent = others[0]
+            recent = others[-1]
             match what:
                 case "without":
                     del rows[1]

@@ -361,7 +361,7 @@ class SnapshotTests(RefusedTests):
         self.assertIn("too long", str(error))
 
     def test_the_room_is_the_one_that_was_founded(self) -> None:
-        """While the create entry is among the last 16, its hash is the room that it names."""
+        """The create entry's hash is the room that the newcomer's entry names."""
         log = founded()
         other = attrs.evolve(log, room=ONE)
         signed = adding(other, BOB, ALICE)
@@ -372,8 +372,21 @@ class SnapshotTests(RefusedTests):
 
     def test_the_room_has_the_label_that_was_asked_for(self) -> None:
         """A relay that leads who wants #other to #lobby shows a create entry that says so."""
+        for length in (3, 20):
+            log, signed = self.entering(length)
+            self.refused("founded", Log.entered, "other", signed, log.snapshot())
+
+    def test_the_beginning_is_the_create_entry(self) -> None:
+        """A past that is as long as the room's, but begins otherwise, is not the room's."""
         log, signed = self.entering(3)
-        self.refused("founded", Log.entered, "other", signed, log.snapshot())
+        other = founded(label="elsewhere")
+        past = [other.created]
+        for each in log.recent[1:-1]:
+            past.append(resigned(each, ALICE, prev=past[-1].head))
+        add = consenting(BOB, Place(log.room, signed.entry.epoch - 1, past[-1].head), ALICE)
+        entrance = resigned(signed, ALICE, prev=past[-1].head, detail=add)
+        snapshot = self.snapshot(log, None, (*past, entrance))
+        self.refused("another beginning", Log.entered, LABEL, entrance, snapshot)
 
     def test_newcomers_do_not_enter_by_a_create_entry(self) -> None:
         """A create entry that adds somebody alone is no entrance."""

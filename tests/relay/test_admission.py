@@ -128,7 +128,7 @@ class NobodyTests(SynchronousTestCase):
     """A join that nobody vouches for."""
 
     def setUp(self) -> None:
-        self.relay = Relay()
+        self.relay = Relay(limits=Limits(joins_per_connection=2))
         (self.alice,) = self.relay.room(1)
         self.joiner = self.relay.client()
 
@@ -512,7 +512,7 @@ class DoorTests(SynchronousTestCase):
     """More newcomers than are admitted at once."""
 
     def setUp(self) -> None:
-        self.relay = Relay()
+        self.relay = Relay(limits=Limits(joins_per_connection=2))
         (self.alice,) = self.relay.room(1)
         self.joiners = [self.relay.client() for _ in range(7)]
         for joiner in self.joiners:
