@@ -49,6 +49,8 @@ ALARMS = {
     "member tries something",
     Reason.BAD_ENTRY: "a change of the members breaks the rules, and is not followed. Do not trust "
     "this relay any more: found the room elsewhere",
+    Reason.WRONG_KEY: "{who} gave whom they let in another key than the room's: the newcomer "
+    "reads nothing here, nor is read. Ask {who} why",
     Reason.MALFORMED: "{who} sent what is no message: their program has a fault, or they play. "
     "Tell them",
 }

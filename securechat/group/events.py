@@ -78,6 +78,8 @@ class Reason(Enum):
     """A frame that its sender did not make."""
     BAD_ENTRY = "bad entry"
     """A change of the roster that breaks the rules; it was not followed."""
+    WRONG_KEY = "wrong key"
+    """The author of an entry gave whom it added another key than the room's."""
     MALFORMED = "malformed"
     """A member signed something that is no message."""
 

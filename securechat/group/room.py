@@ -57,7 +57,7 @@ from securechat.group.messages import Content, Frame, Header, Kind, open_frame, 
 from securechat.group.roster import Policy, Row
 from securechat.group.transcript import Transcript
 from securechat.identity import Identity
-from securechat.primitives import HASH_LENGTH, KEY_LENGTH, XWing, digest, random_bytes
+from securechat.primitives import HASH_LENGTH, KEY_LENGTH, XWing, digest, random_bytes, same
 from securechat.text import clean_name
 
 MAX_SKIP = 1_024
@@ -255,6 +255,9 @@ class Room:
             signed.entry.author, seq, signed.entry.seq, signed.entry.transcript
         )
         events.append(self._added(seq))
+        # The entry counts in any case: to refuse it would let its author split the room.
+        if not same(signed.tag, confirmation(secret, signed.entry)):
+            events.append(self._alarm(Reason.WRONG_KEY, signed.entry.author, seq))
         self._encrypt_anew()
         return events
 

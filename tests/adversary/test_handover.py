@@ -438,8 +438,8 @@ class WrongKey(SynchronousTestCase):
     def test_key_and_tag_of_another_epoch(self) -> None:
         """
         The tag is made with the wrong key too, so Carol enters, and is in an epoch of her own.
-        What she says does not open for the others, nor theirs for her: the first message of
-        either raises the alarm.
+        The others see at once that Mallory did it. What Carol says does not open for them, nor
+        theirs for her.
         """
 
         def propose(add: Add) -> tuple[SignedEntry, bytes]:
@@ -450,6 +450,8 @@ class WrongKey(SynchronousTestCase):
         rogue = Rogue(self.network, self.mallory, propose)
         self.network.get(self.carol.chat.join(LABEL))
         self.assertEqual(room(self.carol).place, room(self.alice).place)
+        alarm = self.alice.heard(Alarm)[0]
+        self.assertEqual((alarm.reason, alarm.sender), (Reason.WRONG_KEY, self.mallory.fingerprint))
         self.network.speak(self.carol, "hello")
         self.assertEqual(texts(self.alice), [])
         self.assertIn(Reason.FORGED, {each.reason for each in self.alice.heard(Alarm)})

@@ -26,7 +26,7 @@ from securechat.group.messages import MAX_BODY, Content, Frame, Header, Kind, se
 from securechat.group.room import MAX_SKIP, Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
-from securechat.primitives import digest, encrypt
+from securechat.primitives import HASH_LENGTH, digest, encrypt
 from tests.group.kit import (
     ALICE,
     BOB,
@@ -222,6 +222,17 @@ class PlaceTests(RoomCase):
             self.assertEqual(member.of(MemberAdded)[-1], added)
         founder = MemberAdded(LABEL, ALICE.fingerprint, ALICE.fingerprint, 1)
         self.assertEqual(self.alice.of(MemberAdded)[0], founder)
+
+    def test_an_entry_with_the_tag_of_another_key(self) -> None:
+        """It counts, since to refuse it would split the room; its author is named."""
+        signed = SignedEntry.make(proposal(CAROL, self.bob).entry, bytes(HASH_LENGTH), BOB)
+        self.stream.append(signed.encode())
+        for member in (self.alice, self.bob):
+            (alarm,) = member.room.alarms
+            self.assertEqual((alarm.reason, alarm.sender), (Reason.WRONG_KEY, BOB.fingerprint))
+            self.assertEqual(member.room.roster[-1].fingerprint, CAROL.fingerprint)
+        self.stream.say(self.alice, "hello")
+        self.assertEqual(texts(self.bob.heard), ["hello"])
 
     def test_a_proposal_changes_nothing(self) -> None:
         """Until its own entry comes in the stream, a voucher's room is as it was."""
@@ -522,7 +533,7 @@ class GapTests(RoomCase):
         self.assertEqual(texts(self.alice.heard), ["0", "1", "2"])
 
     def test_the_next_message_tells_t_again(self) -> None:
-        """After a gap T is unknown, and what a member says that it saw after the gap is believed."""
+        """After a gap T is unknown, and what a member says that it saw is believed."""
         self.stream.members.remove(self.alice)
         for number in range(2):
             self.stream.say(self.bob, str(number))
