@@ -4,8 +4,8 @@ One room that the client is in: its `Room` on the one side, the connection on th
 It feeds the stream into the room, sends what the room wants to have sent, tells senders when
 their message is in the stream, and keeps the heartbeat: who has been silent for max(60 s, N ·
 2 s) in a room of N says with an empty message what it has seen, so that a relay which shows
-different streams to different members, or drops the newest, is found out. Where by then not
-even the own last message has come back the relay is taken for dead.
+different streams to different members, or drops the newest, is found out. A heartbeat comes
+back like any message; where by the next one nothing has come, the connection is taken for dead.
 """
 
 from __future__ import annotations
@@ -25,9 +25,16 @@ from securechat.group.messages import Frame, Header, Kind
 from securechat.group.room import Room
 from securechat.wire import ErrorLine, FrameLine, Resume, Send, UserAdded
 
-HEARTBEAT_SECONDS = 60.0
-HEARTBEAT_SECONDS_PER_MEMBER = 2.0
-_JITTER = 0.2
+
+def patience(members: int, chance: float) -> float:
+    """
+    Return after how many seconds of silence a member of a room of *members* says a heartbeat:
+    a minute, or more where there are many, and up to a fifth more by *chance*. So a room costs
+    at most half a heartbeat a second.
+
+    :param chance: a random number from 0 to 1.
+    """
+    return max(60.0, 2.0 * members) * (1 + chance / 5)
 
 
 class Membership:
@@ -52,6 +59,7 @@ class Membership:
         self._resuming: Waiters[int] = Waiters()
         self._refusal: SecureChatError | None = None
         self._heartbeat: IDelayedCall | None = None
+        self._seq_of_last_beat: int | None = None
 
     # What the client does there
 
@@ -132,7 +140,7 @@ class Membership:
 
     def connection_lost(self, error: BaseException) -> None:
         """Nothing comes any more; what was sent may yet show up after a `resume`."""
-        self.live, self._asked = False, 0
+        self.live, self._asked, self._seq_of_last_beat = False, 0, None
         self._stop_heartbeat()
         self._resuming.fail(error)
 
@@ -159,15 +167,15 @@ class Membership:
             )
             self._stop_heartbeat()
         if self.live and self._heartbeat is None:
-            quiet = max(HEARTBEAT_SECONDS, HEARTBEAT_SECONDS_PER_MEMBER * len(self.room.roster))
-            quiet *= 1 + _JITTER * self._party.chance()
-            self._heartbeat = self._party.clock.callLater(quiet, self._beat, quiet)
+            seconds = patience(len(self.room.roster), self._party.chance())
+            self._heartbeat = self._party.clock.callLater(seconds, self._beat, seconds)
 
-    def _beat(self, quiet: float) -> None:
+    def _beat(self, seconds: float) -> None:
         self._heartbeat = None
-        if self.room.unsent:
-            self._party.silent(quiet)
+        if self.room.seq == self._seq_of_last_beat:
+            self._party.silent(seconds)
             return
+        self._seq_of_last_beat = self.room.seq
         self.room.say(Kind.HEARTBEAT, b"")
         self._flush()
 
