@@ -9,31 +9,18 @@ elsewhere. Without TLS it is the address that the client dialled, which must be 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import attrs
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import Certificate
 from twisted.internet.interfaces import ISSLTransport, ISystemHandle
 
 from securechat.address import Address
+from securechat.channel import binding, pin_of
 from securechat.errors import BadSignature, Malformed
 from securechat.identity import Bundle
 from securechat.relay.refusal import Refusal
 from securechat.wire import PROTOCOL_VERSION, Code, IdentityLine
-
-EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
-EXPORTER_LENGTH = 32
-
-
-def pin_of(certificate: Certificate) -> bytes:
-    """Return the SHA-256 of the certificate's SubjectPublicKeyInfo in DER, 32 bytes."""
-    public = certificate.public_key()
-    return hashlib.sha256(
-        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).digest()
 
 
 @attrs.frozen
@@ -57,8 +44,7 @@ class Channel:
         tls: Any = ISystemHandle(transport).getHandle()
         # The certificate of this very connection: the relay may have another one by now.
         certificate = tls.get_certificate(as_cryptography=True)
-        binding = tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
-        return cls(binding, (pin_of(certificate),))
+        return cls(binding(tls), (pin_of(certificate),))
 
 
 def check_version(line: bytes) -> None:

@@ -29,9 +29,9 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from securechat.channel import pin_of
 from securechat.errors import NotPrivate, UnusableCertificate
 from securechat.files import write_private
-from securechat.relay.identification import pin_of
 
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, section 4.1.2.5

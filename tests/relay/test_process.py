@@ -17,7 +17,7 @@ from cryptography import x509
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from securechat.address import DEFAULT_PORT, Address
-from securechat.relay.identification import pin_of
+from securechat.channel import pin_of
 from securechat.relay.tls import own_certificate
 from securechat.wire import Banner, Code, ErrorLine, Line, parse
 

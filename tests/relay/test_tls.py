@@ -32,11 +32,11 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from securechat.channel import pin_of
 from securechat.errors import NotPrivate, UnusableCertificate
 from securechat.files import private_directory
 from securechat.identity import Identity
 from securechat.relay.factory import RelayFactory
-from securechat.relay.identification import pin_of
 from securechat.relay.service import RelayService
 from securechat.relay.tls import ServerTLS, own_certificate
 from securechat.wire import (
