@@ -40,7 +40,7 @@ class CommandTestCase(SynchronousTestCase):
         """Run a command that has to end with the exit code *code*, and return its complaint."""
         result = invoke("--home", self.home, *arguments, typed=typed)
         self.assertEqual(result.exit_code, code, result.output)
-        self.assertEqual(result.stdout, "")
+        self.assertEqual(result.stdout.strip(), "")
         return " ".join(result.stderr.split())
 
     def init(self, name: str = "alice", home: Path | None = None) -> Any:

@@ -103,3 +103,13 @@ class PromptTests(ProcessTestCase):
         listed.type("Tr0ub4dor &3")
         self.assertEqual(await listed.ended, 0)
         self.assertNotIn("Tr0ub4dor", init.output + listed.output)
+
+    async def test_interrupted_prompt(self) -> None:
+        """Ctrl-C or Ctrl-D at the prompt interrupts the command."""
+        for key in "\x03", "\x04":
+            home = Path(self.mktemp()).absolute()
+            init = self.start("init", "--name", "alice", "--home", home, terminal=True)
+            await init.says("Passphrase for your identity: ")
+            init.type(key)
+            self.assertEqual(await init.ended, 130)
+            self.assertNotIn("Traceback", init.output)

@@ -67,12 +67,6 @@ class PassphraseTests(CommandTestCase):
         self.patch(os, "open", no_terminal)
         self.assertFalse(passphrase.has_terminal())
 
-    def test_interrupted_prompt(self) -> None:
-        """Whoever ends the input at the prompt has interrupted the command."""
-        self.encrypted()
-        self.at_a_terminal()
-        self.fails(130, "trust", "list", typed="")
-
     def test_file(self) -> None:
         """One line end of the file is left out, in either spelling; a second one counts."""
         self.encrypted(b"two words \n")
