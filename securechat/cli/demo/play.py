@@ -166,7 +166,7 @@ class Play:
         self.narration.say("(the cable is mended)")
         self.bob.cable.mend()
         await self._proves(self.bob)
-        await self._reads(self.bob, self.alice, self.said[-1])
+        await self.bob.notices(Message, text=self.said[-1])
         await self.bob.notices(CaughtUp)
         await self._says(self.bob, "I am back. Which map?", [self.alice, self.bob, self.carol])
 
@@ -196,7 +196,4 @@ class Play:
         await who.client.send(who.room, text)
         for member in online:
             if member is not who:
-                await self._reads(member, who, text)
-
-    async def _reads(self, reader: Actor, author: Actor, text: str) -> None:
-        await reader.notices(Message, sender=author.identity.fingerprint, text=text)
+                await member.notices(Message, sender=who.identity.fingerprint, text=text)
