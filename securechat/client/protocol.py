@@ -22,9 +22,10 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from securechat.address import Address
+from securechat.channel import binding
 from securechat.client.contact import contact_machine
 from securechat.client.refusals import bare, error_for, is_last, lost
-from securechat.client.tls import exported_binding, shown_pin
+from securechat.client.tls import shown_pin
 from securechat.errors import (
     ConnectionLost,
     NotARelay,
@@ -48,8 +49,6 @@ from securechat.wire import (
     parse,
     serialise,
 )
-
-__all__ = ["ClientProtocol", "Listener", "Tap", "contact_machine", "no_tap"]
 
 PROOF_SECONDS = 30.0
 """How long a relay may take for `banner` and `ack`, a TLS handshake before them included."""
@@ -165,16 +164,16 @@ class ClientProtocol(LineOnlyReceiver):
         if PROTOCOL_VERSION not in banner.versions:
             self.abort(VersionMismatch(mine=PROTOCOL_VERSION, theirs=max(banner.versions)))
             return
-        binding, pin = b"", self.address.dialled
+        bound, pin = b"", self.address.dialled
         if self.address.kind == "tls":
             handle = self.transport.getHandle()
             try:
-                binding, pin = exported_binding(handle), shown_pin(handle, self.address)
+                bound, pin = binding(handle), shown_pin(handle, self.address)
             except (WrongName, WrongPin) as error:
                 self.abort(bare(error))
                 return
         me = self._identity
-        signature = me.sign("identity", raw, binding, pin, me.fingerprint)
+        signature = me.sign("identity", raw, bound, pin, me.fingerprint)
         self.say(IdentityLine(PROTOCOL_VERSION, me.bundle.encode(), signature))
 
     def accepted(self) -> None:

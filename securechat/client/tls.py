@@ -8,10 +8,8 @@ machine trusts must have certified the host name (service-identity, RFC 9525).
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate, ExtensionNotFound, SubjectAlternativeName
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
@@ -28,16 +26,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from securechat.address import Address, pin_text
+from securechat.channel import pin_of
 from securechat.errors import WrongName, WrongPin
 from securechat.text import printable
-
-_EXPORTER = b"EXPORTER-Channel-Binding"
-_BINDING_LENGTH = 32
-
-
-def exported_binding(connection: SSL.Connection) -> bytes:
-    """Return the connection's ``tls-exporter`` channel binding, 32 bytes (RFC 9266)."""
-    return connection.export_keying_material(_EXPORTER, _BINDING_LENGTH, b"")
 
 
 def shown_pin(connection: SSL.Connection, address: Address) -> bytes:
@@ -52,7 +43,7 @@ def shown_pin(connection: SSL.Connection, address: Address) -> bytes:
     certificate = connection.get_peer_certificate(as_cryptography=True)
     assert certificate is not None, "a TLS server always has a certificate"
     _check(certificate, address)
-    return _pin(certificate)
+    return pin_of(certificate)
 
 
 def shown_names(certificate: Certificate) -> str:
@@ -64,11 +55,6 @@ def shown_names(certificate: Certificate) -> str:
     return printable(", ".join(str(name.value) for name in names))[:200]
 
 
-def _pin(certificate: Certificate) -> bytes:
-    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(key).digest()
-
-
 def _check(certificate: Certificate, address: Address) -> None:
     """
     Check that *certificate*, whoever signed it, is that of the relay of *address*.
@@ -76,7 +62,7 @@ def _check(certificate: Certificate, address: Address) -> None:
     :raises WrongPin, WrongName: if it is not.
     """
     if address.pin is not None:
-        if (shown := _pin(certificate)) != address.pin:
+        if (shown := pin_of(certificate)) != address.pin:
             raise WrongPin(
                 address=str(address), expected=pin_text(address.pin), shown=pin_text(shown)
             )

@@ -5,7 +5,6 @@ sockets on the loopback interface, with the real reactor.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL import SSL
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred, DeferredQueue
@@ -35,11 +33,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from securechat.address import Address, pin_text
+from securechat.channel import binding, pin_of
 from securechat.client import protocol as protocol_module
 from securechat.client.client import ChatClient
 from securechat.client.events import Connected, Disconnected, Event
 from securechat.client.protocol import ClientProtocol
-from securechat.client.tls import connection_creator, exported_binding, shown_names
+from securechat.client.tls import connection_creator, shown_names
 from securechat.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -69,13 +68,6 @@ E = TypeVar("E")
 AUTHORITY = Authority()
 NAME = x509.DNSName("relay.example")
 BANNER = Banner((1,), bytes(32), {"line": 65_536})
-
-
-def pin_of(certificate: x509.Certificate) -> bytes:
-    """Return what an address has after its ``#`` for the relay with *certificate*."""
-    return hashlib.sha256(
-        certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).digest()
 
 
 class Scripted(Protocol):
@@ -344,7 +336,7 @@ class BindingTests(Loopback):
         """Without the exporter nothing is signed: there is none before the handshake is done."""
         connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         connection.set_connect_state()
-        self.assertRaises(SSL.Error, exported_binding, connection)
+        self.assertRaises(SSL.Error, binding, connection)
 
     def test_no_tls_no_signature(self) -> None:
         """A relay that is to be reached over TLS gets no signature without it."""
