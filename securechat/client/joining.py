@@ -147,7 +147,7 @@ class Joining:
                 self._party.emit(Waiting(self.label, line.position))
             case Asked() if line.label == self.label:
                 self._party.emit(MembersAsked(self.label, line.asked, line.online))
-            case Vouch() if self._entrance is None:
+            case Vouch() if self._entrance is None and line.attempt not in self._begun.attempts:
                 self._vouch(line)
             case Response() if line.attempt in self._begun.attempts:
                 self._response(line)
@@ -200,13 +200,15 @@ class Joining:
 
     def _answer(self, line: Vouch) -> None:
         party, number = self._party, line.attempt
-        attempt = joiner(party.identity, number, self.label, party.trusts)
+        attempt = joiner(party.identity, number, self.label, party.trusts, self.known)
         try:
             bundle = Bundle.decode(line.bundle)
             party.knows(bundle)
             challenge = attempt.vouched(bundle, line.sealed)
         except VoucherUnknown as error:
             self._stranger(number, error)
+        except FoundedAnew as error:
+            self._turn_away(error)
         except (AdmissionRefused, Malformed):
             party.say(Nack(number))
             self._answer_next()
@@ -218,16 +220,19 @@ class Joining:
             party.say(Challenge(number, challenge))
 
     def _stranger(self, number: bytes, error: VoucherUnknown) -> None:
-        """
-        The seed: the newcomer is warned, and disconnects. The warning comes at once; the relay
-        learns of it no sooner than of any other refusal.
-        """
         if self._patient:
             self._party.discreetly(lambda: self._party.say(Nack(number)))
             self._answer_next()
         else:
-            self._party.discreetly(self._say_cancel)
-            self._fail(error)
+            self._turn_away(error)
+
+    def _turn_away(self, error: SecureChatError) -> None:
+        """
+        The seed: the newcomer is warned, and disconnects. The warning comes at once; the relay
+        learns of it no sooner than of any other refusal.
+        """
+        self._party.discreetly(self._say_cancel)
+        self._fail(error)
 
     def _response(self, line: Response) -> None:
         """A voucher hands the key over: keep it until its entry lands."""
@@ -260,8 +265,8 @@ class Joining:
         if self._entrance is None:
             self._doubt(self._astray("the key to the entry that adds you is not here"))
         else:
-            self._stop_timer()
             self._waiting.clear()
+            self._answer_next()
             self._fetch(self._entrance)
 
     def _doubt(self, error: SecureChatError) -> None:

@@ -25,6 +25,9 @@ from securechat.group.messages import Frame, Header, Kind
 from securechat.group.room import Room
 from securechat.wire import ErrorLine, FrameLine, Resume, Send, UserAdded
 
+HEARTBEAT_SECONDS = 60.0
+HEARTBEAT_SECONDS_PER_MEMBER = 2.0
+
 
 def patience(members: int, chance: float) -> float:
     """
@@ -34,7 +37,8 @@ def patience(members: int, chance: float) -> float:
 
     :param chance: a random number from 0 to 1.
     """
-    return max(60.0, 2.0 * members) * (1 + chance / 5)
+    quiet = max(HEARTBEAT_SECONDS, HEARTBEAT_SECONDS_PER_MEMBER * members)
+    return quiet * (1 + chance / 5)
 
 
 class Membership:

@@ -14,7 +14,7 @@ import attrs
 from automat import TypeMachineBuilder
 
 from securechat.encoding import decode, encode, shaped
-from securechat.errors import AdmissionRefused, VoucherUnknown
+from securechat.errors import AdmissionRefused, FoundedAnew, VoucherUnknown
 from securechat.fingerprint import to_groups, to_words
 from securechat.group.admission import (
     ONE_USE,
@@ -62,6 +62,7 @@ class Joiner(Protocol):
         `vouch` came: return the `challenge` to send.
 
         :raises VoucherUnknown: if the voucher is not among the trusted identities.
+        :raises FoundedAnew: if the room is another one than its label stood for.
         :raises AdmissionRefused: if this is not a vouch for this joiner and attempt.
         """
 
@@ -86,6 +87,7 @@ class _JoinerCore:
     attempt: bytes
     trusts: Callable[[bytes], bool]
     label: str
+    known: bytes | None = None
     k_j: bytes = attrs.field(factory=lambda: random_bytes(KEY_LENGTH))
     init: XWing = attrs.field(factory=XWing.generate)
     leaf: XWing = attrs.field(factory=XWing.generate)
@@ -116,6 +118,8 @@ def _challenge(_: Joiner, core: _JoinerCore, bundle: Bundle, sealed: bytes) -> b
             groups=to_groups(voucher),
             words=to_words(voucher),
         )
+    if core.known not in (None, room):
+        raise FoundedAnew(label=core.label)
     core.voucher = bundle
     core.place = place = Place(room, epoch, head)
     th1 = first_transcript(core.attempt, me, voucher, place, sealed)
@@ -189,12 +193,17 @@ joiner_machine = _machine().build()
 
 
 def joiner(
-    identity: Identity, attempt: bytes, label: str, trusts: Callable[[bytes], bool]
+    identity: Identity,
+    attempt: bytes,
+    label: str,
+    trusts: Callable[[bytes], bool],
+    known: bytes | None = None,
 ) -> Joiner:
     """
     Return a new attempt of *identity* to join the room *label*.
 
     :param attempt: the id that the relay gave the attempt, 16 bytes.
     :param trusts: whether a fingerprint is among the trusted identities.
+    :param known: G of the room that the label stands for, if that is known.
     """
-    return joiner_machine(_JoinerCore(identity, attempt, trusts, label))
+    return joiner_machine(_JoinerCore(identity, attempt, trusts, label, known))

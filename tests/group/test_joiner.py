@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import Value, encode
-from securechat.errors import AdmissionRefused, VoucherUnknown
+from securechat.errors import AdmissionRefused, FoundedAnew, VoucherUnknown
 from securechat.fingerprint import to_groups, to_words
 from securechat.group.entry import SignedEntry
-from securechat.group.joiner import MAX_CANDIDATES, Joiner
+from securechat.group.joiner import MAX_CANDIDATES, Joiner, joiner
 from securechat.group.keys import confirmation
 from securechat.group.log import CONSENT_WINDOW
 from securechat.identity import Bundle, Identity
@@ -30,6 +30,7 @@ from tests.group.kit import (
     Admission,
     Member,
     Opened,
+    anyone,
     flipped,
     proposal,
     room_of,
@@ -76,6 +77,14 @@ class VouchTests(AdmissionCase):
         self.assertIn(to_groups(ALICE.fingerprint), str(error))
         self.assertIn(to_words(ALICE.fingerprint), str(error))
         self.refused("conversation", stranger.joiner.answered, b"")
+
+    def test_a_room_that_was_founded_anew(self) -> None:
+        """A4: who knows the label as another room does not consent; the attempt is over."""
+        vouch = self.admission.vouch()
+        known = joiner(CAROL, ATTEMPT, LABEL, anyone, bytes(32))
+        self.assertRaises(FoundedAnew, known.vouched, ALICE.bundle, vouch)
+        self.refused("conversation", known.answered, b"")
+        joiner(CAROL, ATTEMPT, LABEL, anyone, self.alice.room.id).vouched(ALICE.bundle, vouch)
 
     def test_it_was_sealed_to_somebody_else(self) -> None:
         """C7: what Alice seals to Dave is no vouch for Carol."""
