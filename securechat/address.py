@@ -29,6 +29,7 @@ from urllib.parse import quote, unquote_to_bytes
 import attrs
 
 from securechat.errors import AddressError
+from securechat.wire import LABEL
 
 Kind: TypeAlias = Literal["tls", "unix", "onion"]
 
@@ -43,7 +44,6 @@ _SCHEMES: dict[str, Kind] = {
     "securechat+unix": "unix",
     "securechat+onion": "onion",
 }
-_LABEL = re.compile("[a-z0-9][a-z0-9._-]{0,63}")
 _HOST_LABEL = re.compile("[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _ONION = re.compile(r"[a-z2-7]{56}\.onion")
 
@@ -55,7 +55,7 @@ def check_label(text: str) -> str:
     :raises AddressError: if it is none.
     """
     label = text.removeprefix("#")
-    if not _LABEL.fullmatch(label):
+    if not LABEL.fullmatch(label):
         raise AddressError(
             what="a room's label has 1 to 64 of a-z, 0-9, '.', '_' and '-', "
             "and begins with a letter or digit"
@@ -211,7 +211,7 @@ def _host(kind: Kind, host: str) -> str:
             raise AddressError(what="it holds no valid IPv6 address") from None
     host = host.removesuffix(".")
     labels = host.split(".")
-    if len(host) > 253 or not all(map(_HOST_LABEL.fullmatch, labels)):
+    if len(host) > 253 or not all(map(_HOSTLABEL.fullmatch, labels)):
         raise AddressError(what="it names no host (an IPv6 address stands in [brackets])")
     if labels[-1].isdigit():
         try:
