@@ -211,7 +211,7 @@ def _host(kind: Kind, host: str) -> str:
             raise AddressError(what="it holds no valid IPv6 address") from None
     host = host.removesuffix(".")
     labels = host.split(".")
-    if len(host) > 253 or not all(map(_HOSTLABEL.fullmatch, labels)):
+    if len(host) > 253 or not all(map(_HOST_LABEL.fullmatch, labels)):
         raise AddressError(what="it names no host (an IPv6 address stands in [brackets])")
     if labels[-1].isdigit():
         try:
