@@ -133,7 +133,7 @@ class Vouching:
         room, newcomer = attempt.room, attempt.newcomer
         wanted = await self._may_vouch(room.label, newcomer)
         attempt.asking = None
-        if not wanted or not self._may_enter(newcomer, room):
+        if not wanted:
             self._forget(number)
             self._decline(number)
             return
