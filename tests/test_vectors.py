@@ -327,7 +327,7 @@ class AdmissionTests(SynchronousTestCase):
         )
         joiner = joiner_machine(
             joiner_module._JoinerCore(
-                *(bob, attempt, alice.fingerprint.__eq__, "lobby", challenge("k_j")),
+                *(bob, attempt, alice.fingerprint.__eq__, "lobby", None, challenge("k_j")),
                 *(XWing(challenge("init_secret")), XWing(challenge("leaf_secret"))),
             )
         )
