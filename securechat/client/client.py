@@ -13,10 +13,11 @@ This module knows who is to hear what; what to do about it is known by `Founding
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
@@ -126,7 +127,8 @@ class ChatClient:
         self._foundings: dict[str, Founding] = {}
         self._joining: Joining | None = None
         self._begun: dict[str, Begun] = {}
-        self._one_join = DeferredLock()
+        self._turns: deque[Deferred[None]] = deque()
+        self._taking_turns = False
         self._closing = False
 
     # What embedders call
@@ -216,14 +218,10 @@ class ChatClient:
         del self._foundings[label]
 
     async def _join(self, text: str, patient: bool) -> Room:
-        await self._one_join.acquire()
-        try:
-            label = self._new_label(text)
-            begun = self._begun.setdefault(label, Begun())
-            joining = Joining(self._party, self._rooms, label, begun, self._left, patient=patient)
-        except BaseException:
-            self._one_join.release()
-            raise
+        await self._turn()
+        label = self._new_label(text)
+        begun = self._begun.setdefault(label, Begun())
+        joining = Joining(self._party, self._rooms, label, begun, self._left, patient=patient)
         self._joining = joining
         joining.start()
         try:
@@ -235,9 +233,23 @@ class ChatClient:
         del self._begun[label]
         return room
 
+    def _turn(self) -> Deferred[None]:
+        """Return what fires once no join is under way."""
+        turn: Deferred[None] = Deferred(self._turns.remove)
+        self._turns.append(turn)
+        self._take_turns()
+        return turn
+
+    def _take_turns(self) -> None:
+        if not self._taking_turns:  # else the loop below goes on by itself
+            self._taking_turns = True
+            while self._turns and self._joining is None:
+                self._turns.popleft().callback(None)
+            self._taking_turns = False
+
     def _left(self) -> None:
         self._joining = None
-        self._one_join.release()
+        self._take_turns()
 
     def _resume(self, room: Room) -> Deferred[int]:
         membership = self._rooms.of(room)
@@ -247,11 +259,8 @@ class ChatClient:
         self._closing = True
         if self._joining is not None:
             self._joining.failed(NotConnected())
-        await self._one_join.acquire()
-        try:
-            await self._link.close()
-        finally:
-            self._one_join.release()
+        await self._turn()
+        await self._link.close()
         for membership in self._rooms:
             membership.leave_alone(NotConnected())
 
@@ -318,7 +327,7 @@ class ChatClient:
                 self._entry(membership, line)
             case Resumed():
                 membership.resumed(line.seq)
-            case NewUser():
+            case _:
                 self._vouching.new_user(line, membership.room)
 
     def _entry(self, membership: Membership, line: UserAdded) -> None:

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL.crypto import X509
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 
@@ -34,12 +35,13 @@ class Authority:
         return self._certify("relay", key, names)
 
     def server(self, *names: x509.GeneralName, highest: Any = TLSVersion.TLSv1_3) -> Any:
-        """Return what a TLS server with a certificate for *names* needs."""
+        """Return what a TLS server with a certificate for *names*, and its chain, needs."""
         key: Any = ec.generate_private_key(ec.SECP256R1())
         certificate: Any = self.certificate(*names, key=key)
         return CertificateOptions(
             privateKey=key,
             certificate=certificate,
+            extraCertChain=[X509.from_cryptography(self._certificate)],
             insecurelyLowerMinimumTo=TLSVersion.TLSv1_2,
             lowerMaximumSecurityTo=highest,
         )
