@@ -64,6 +64,9 @@ class IHistory(Protocol):
         """
 
 
+_DROPPED = Item(0, b"")
+
+
 @attrs.define
 class _Stream:
     """The stream of one room in memory."""
@@ -82,9 +85,8 @@ class _Stream:
         self.frames.append(item)
         self.size += len(item.line)
         while self.size > self.keeps:
-            oldest = self.frames[self.dropped]
-            self.size -= len(oldest.line)
-            self.frames[self.dropped] = attrs.evolve(oldest, line=b"")
+            self.size -= len(self.frames[self.dropped].line)
+            self.frames[self.dropped] = _DROPPED
             self.dropped += 1
         if self.dropped * 2 > len(self.frames):  # now and then, since it moves all of them
             del self.frames[: self.dropped]

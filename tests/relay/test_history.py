@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -72,6 +74,15 @@ class MemoryHistoryTests(SynchronousTestCase):
             self.history.append_frame(ROOM, frame(seq))
         self.assertEqual(self.seqs(), [1, *range(40, 50)])
         self.assertEqual(self.seqs(45), [46, 47, 48, 49])
+
+    def test_what_is_dropped_is_forgotten(self) -> None:
+        """At once: while it takes place in a list, it takes none elsewhere."""
+        frames = [frame(seq) for seq in range(1, 13)]
+        oldest = ref(frames[0])
+        for each in frames:
+            self.history.append_frame(ROOM, each)
+        del frames, each
+        self.assertIsNone(oldest())
 
     @given(st.lists(st.integers(1, 60), max_size=80), st.integers(0, 90))
     def test_the_newest_frames_that_fit_are_kept(self, sizes: list[int], after: int) -> None:
