@@ -66,6 +66,7 @@ class RelayFactory(Factory[Connection]):
         )
         self.linger = LINGER
         self._doorstep = Doorstep(self.limits.unproved_per_address)
+        self._turned_away = Doorstep(self.limits.unproved_per_address)
         self.connections: set[Connection] = set()
         self._waiting_for_end: list[Deferred[None]] = []
 
@@ -93,6 +94,13 @@ class RelayFactory(Factory[Connection]):
         self.connections.add(connection)
         return self._doorstep.enter(connection.source, connection)
 
+    def turned_away(self, connection: Connection) -> bool:
+        """
+        Take note that *connection* was one too many; false if so many are on their way out
+        already that this one has to be gone at once: until it is told why, it takes up room.
+        """
+        return self._turned_away.enter(connection.source, connection)
+
     def proved(self, connection: Connection) -> None:
         """*connection* has proved its identity."""
         self._doorstep.leave(connection.source, connection)
@@ -100,6 +108,7 @@ class RelayFactory(Factory[Connection]):
     def left(self, connection: Connection) -> None:
         """*connection* is gone."""
         self._doorstep.leave(connection.source, connection)
+        self._turned_away.leave(connection.source, connection)
         self.connections.remove(connection)
         self._check_end()
 

@@ -90,8 +90,10 @@ class Connection(LineOnlyReceiver):
             )
             self._banner = serialise(banner)
             self.write(self._banner + self.delimiter)
-        else:
+        elif self._relay.turned_away(self):
             self.hang_up(ErrorLine(Code.BUSY, "-", TOO_MANY))
+        else:
+            self.abort()
 
     def dataReceived(self, data: bytes) -> None:
         if not self.transport.disconnecting:  # else it would be kept until the abort

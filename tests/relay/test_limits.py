@@ -54,6 +54,16 @@ class UnprovedTests(SynchronousTestCase):
         """Before the banner, with an error."""
         self.assertEqual([self.refused() for _ in range(4)], [False, False, True, True])
 
+    def test_who_comes_in_a_crowd_is_not_told(self) -> None:
+        """As many as may wait are told why they are turned away; the others go at once."""
+        crowd = [self.relay.connect() for _ in range(6)]
+        self.assertEqual([each.hung_up for each in crowd], [False, False, True, True, False, False])
+        self.assertEqual([each.transport.aborted for each in crowd], [False] * 4 + [True] * 2)
+        for client in crowd:
+            client.lose()
+        self.assertEqual(self.relay.factory.connections, set())
+        self.assertFalse(self.refused())
+
     def test_who_has_proved_does_not_count(self) -> None:
         """There is no limit to members behind one address."""
         for _ in range(5):
