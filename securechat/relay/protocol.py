@@ -52,6 +52,9 @@ _DOES_NOT_READ = ErrorLine(Code.BUSY, "-", "you do not read what you are sent: c
 
 _SHOWN = 120  # bytes of a line in the log
 
+MAX_REFUSALS_LOGGED = 16
+"""Refusals of one connection that are logged, so that nobody fills the operator's disk."""
+
 
 @implementer(IPushProducer)
 class Connection(LineOnlyReceiver):
@@ -73,6 +76,7 @@ class Connection(LineOnlyReceiver):
         self._life = life_machine(self)
         self._held: deque[bytes] = deque()  # lines that came while nothing could be written
         self._unread = 0  # bytes written since then
+        self._refusals = 0
         self.writable = True
         self.MAX_LENGTH = relay.limits.identify_bytes
 
@@ -208,7 +212,9 @@ class Connection(LineOnlyReceiver):
             if refusal.closes:
                 self.hang_up(refusal.line)
             else:
-                self._log_error("{peer} is refused: {words}", refusal.line)
+                self._refusals += 1
+                if self._refusals <= MAX_REFUSALS_LOGGED:
+                    self._log_error("{peer} is refused: {words}", refusal.line)
                 self.say(refusal.line)
 
     def _end_session(self) -> None:

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.fingerprint import short
 from securechat.relay.factory import LINGER
 from securechat.relay.limits import Limits
+from securechat.relay.protocol import MAX_REFUSALS_LOGGED
 from securechat.wire import (
     MAX_LINE,
     Banner,
@@ -302,3 +303,10 @@ class LogTests(SynchronousTestCase):
             self.logged(client, b"join lobby"),
             [f"{short(client.fingerprint)} is refused: {words}"],
         )
+
+    def test_refusals_do_not_fill_the_log(self) -> None:
+        """Only the first of a connection are logged; all are answered."""
+        client = Relay().client()
+        lines = b"\r\n".join([b"join lobby"] * 100)
+        self.assertEqual(len(self.logged(client, lines)), MAX_REFUSALS_LOGGED)
+        self.assertEqual(len(client.hears_all(ErrorLine)), 100)
