@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from twisted.internet import task
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 from twisted.python.failure import Failure
+from zope.interface import provider
 
 T = TypeVar("T")
 
@@ -24,6 +33,7 @@ def run(main: Callable[[Any], Coroutine[Deferred[Any], Any, T]]) -> T:
     :raises KeyboardInterrupt: if it was cancelled.
     :raises: what *main* raises.
     """
+    _log_faults()
     ended: list[T | Failure] = []
 
     async def watched(reactor: Any) -> None:
@@ -47,3 +57,21 @@ def run(main: Callable[[Any], Coroutine[Deferred[Any], Any, T]]) -> T:
     if end.check(CancelledError):
         raise KeyboardInterrupt
     end.raiseException()
+
+
+def _log_faults() -> None:
+    """
+    Write to stderr what Twisted does without this, faults of the program, but for one kind.
+
+    Of a certificate that is for nobody Twisted logs a traceback, though the connection fails
+    with an error that says it in words.
+    """
+    write = textFileLogObserver(sys.stderr)
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        is_certificate = event["log_namespace"] == "twisted.internet._sslverify"
+        if event["log_level"] is LogLevel.critical and not is_certificate:
+            write(event)
+
+    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)
