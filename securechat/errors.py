@@ -577,6 +577,24 @@ class NeitherFingerprintNorFile(SecureChatError):
     name: str
 
 
+@_error
+class NoBundle(SecureChatError):
+    """
+    {name} holds no bundle that can be used: {what}. A friend makes one by securechat id --export.
+    """
+
+    name: str
+    what: str
+
+
+@_error
+class IdentityExists(FileExists):
+    """
+    You have an identity already, in {path}, and it is not overwritten. "securechat id" shows it;
+    another one needs a directory of its own (--home).
+    """
+
+
 class NotText(SecureChatError):
     """The line is no UTF-8 text."""
 
@@ -584,8 +602,8 @@ class NotText(SecureChatError):
 @_error
 class Undelivered(SecureChatError):
     """
-    Of what you sent, {count} messages were not seen in the room before the end: whether they
-    arrived is not known. The first of them: {first}
+    Not seen in the room before the end, so that nobody knows whether it arrived: {count} of the
+    lines that you sent. The first of them: {first}
     """
 
     count: int

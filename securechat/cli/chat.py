@@ -29,7 +29,7 @@ from securechat.cli.views import JSONView, TextView, View
 from securechat.client.client import ChatClient
 from securechat.client.known import KnownRooms
 from securechat.client.vouching import always
-from securechat.errors import FoundedAnew, RoomKnown
+from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown, StateLost
 from securechat.trust import TrustStore
 
 
@@ -129,6 +129,12 @@ def chat(
     except (FoundedAnew, RoomKnown) as error:
         command = f"securechat rooms forget {shlex.quote(str(address))}"
         fail(f"{error} To forget it: {command}", exit_code(error))
+    except StateLost as error:
+        fail(f"{error} A run that has ended cannot, in this version.", exit_code(error))
+    except NeedsEndpoint as error:
+        fail(
+            f"{error} Such as --endpoint tcp:127.0.0.1:9117, for a tunnel there.", exit_code(error)
+        )
 
 
 def _endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:

@@ -152,12 +152,14 @@ class Conversation:
             self.tell(NotSent(self._undelivered()))
 
     def _hear(self, event: Happening) -> None:
-        self.tell(event)
         match event:
             case Disconnected(why=error, retry_in=None):
+                self.tell(event)
                 self._lose(error)
-            case Refusal(why=error) if isinstance(error, _LOST):
-                self._lose(error)
+            case Refusal(why=error) if isinstance(error, _LOST) and self._talking is not None:
+                self._lose(error)  # and the end says why
+            case _:
+                self.tell(event)
 
     def _lose(self, error: SecureChatError) -> None:
         if self._talking is not None and self._lost is None:

@@ -23,7 +23,7 @@ from securechat.client.events import (
     VoucherMet,
     Waiting,
 )
-from securechat.errors import ConnectionLost
+from securechat.errors import ConnectFailed, ConnectionLost, Undelivered
 from securechat.fingerprint import to_groups
 from securechat.group.events import (
     Alarm,
@@ -84,6 +84,8 @@ class Wording:
                 return str(event.why)
             case StorageFailed():
                 return f"a file of yours cannot be read or written: {event.why}"
+            case NotSent(why=Undelivered()):
+                return str(event.why)
             case NotSent():
                 return f"not sent: {event.why}"
             case Waiting():
@@ -115,7 +117,7 @@ class Wording:
                 who = "somebody" if event.sender is None else name(event.sender)
                 return f"ALARM, {event.reason.value}: {ALARMS[event.reason].format(who=who)}."
             case AskToFound():
-                return f"the relay has no room #{event.label}. Found it? [y/N]"
+                return f"the relay has no room #{event.label}. Found it, as its first member? [y/N]"
             case AskToVouch():
                 return f"{name(event.newcomer)} asks to join. Let {name(event.newcomer)} in? [y/N]"
             case _:
@@ -128,6 +130,8 @@ class Wording:
         again = f"retrying in {max(1, round(event.retry_in))} s"
         if isinstance(event.why, ConnectionLost):
             return f"connection lost, {again}"
+        if isinstance(event.why, ConnectFailed):  # the advice would come with every try
+            return f"no connection, {again}: {event.why.why}"
         return f"no connection, {again}: {event.why}"
 
     def _entered(self, event: Entered) -> str:

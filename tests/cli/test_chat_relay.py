@@ -32,6 +32,7 @@ class RelayTests(ChatTestCase):
         await self.relay.begin()
         await self.ends(alice, 4)
         self.assertIn("has lost it or hides it", alice.errors)
+        self.assertNotIn("has lost it", alice.output)  # it is said once
         await self.ends(alice := self.chat(self.alice, "--found"), 4)
         self.assertIn(f"securechat rooms forget '{self.address}'", alice.errors)
         forget = self.start("rooms", "forget", "--home", self.alice, str(self.address))
@@ -52,6 +53,12 @@ class RelayTests(ChatTestCase):
         for each in other, self.address:
             self.assertIn(str(each).partition("#")[2], alice.errors)
 
+    async def test_no_pin(self) -> None:
+        """Where the pin was left out, the certificate of the relay's own making is not enough."""
+        other = attrs.evolve(self.address, pin=None)
+        await self.ends(alice := self.start("chat", "--home", self.alice, str(other)), 4)
+        self.assertIn("with the pin", alice.errors)
+
     async def test_same_identity_elsewhere(self) -> None:
         """The newer connection of an identity stays, and the older command ends with a warning."""
         alice = await self.founder()
@@ -60,6 +67,7 @@ class RelayTests(ChatTestCase):
         self.assertIn("somebody has your key", alice.errors)
         await self.ends(again, 5)
         self.assertIn("its keys are not here", again.errors)
+        self.assertIn("A run that has ended cannot", again.errors)
 
     async def test_undelivered(self) -> None:
         """Who interrupts while a message is not in the room yet is told which."""
@@ -71,7 +79,7 @@ class RelayTests(ChatTestCase):
         await alice.says("retrying in")
         alice.kill("INT")
         await self.ends(alice, 130)
-        self.assertIn("1 messages were not seen in the room", alice.output)
+        self.assertIn("1 of the lines that you sent", alice.output)
         self.assertIn("is anybody there?", alice.output)
 
     async def test_endpoint(self) -> None:
@@ -85,7 +93,8 @@ class RelayTests(ChatTestCase):
         alice.end_input()
         await self.ends(alice, 0)
         onion = Address("onion", host="a" * 56 + ".onion").in_room("lobby")
-        await self.ends(self.start("chat", "--home", self.alice, str(onion)), 3)
+        await self.ends(alice := self.start("chat", "--home", self.alice, str(onion)), 3)
+        self.assertIn("--endpoint tcp:", alice.errors)
 
     async def test_endpoint_that_is_none(self) -> None:
         """What Twisted does not know as an endpoint is wrong usage."""

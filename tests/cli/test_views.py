@@ -111,7 +111,7 @@ class TextTests(SynchronousTestCase):
         self.assertIsNone(self.view(CaughtUp("lobby", 3)))
         self.assertEqual(self.view(Disconnected(lost, 3.6)), "* connection lost, retrying in 4 s")
         failed = ConnectFailed(address="a", why="refused")
-        self.assertIn("retrying in 1 s: No", self.view(Disconnected(failed, 0.2)) or "")
+        self.assertIn("retrying in 1 s: refused", self.view(Disconnected(failed, 0.2)) or "")
         self.assertIsNotNone(self.view(CaughtUp("lobby", 5)))
         self.assertIsNone(self.view(CaughtUp("lobby", 6)))
         self.assertIsNone(self.view(Disconnected(lost, None)))
