@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from securechat.errors import BadPetname
 from securechat.fingerprint import short, to_groups
 from securechat.group.events import Named
 from securechat.trust import TrustStore
@@ -18,6 +19,18 @@ ME = "you"
 
 _PUNCTUATION = str.maketrans("", "", '*!:;,()[]<>"')
 """What the lines on the screen are made of: in a name it could fake one."""
+
+
+def check_on_screen(petname: str) -> None:
+    """
+    Check that lines with *petname* in them look like no other ones.
+
+    :raises BadPetname: if they could.
+    """
+    if any(ord(each) in _PUNCTUATION for each in petname):
+        raise BadPetname(what='in a chat it would be mistaken for more: leave out *!:;,()[]<>"')
+    if _look(petname) == ME:
+        raise BadPetname(what="in a chat that is what you are called")
 
 
 class Names:

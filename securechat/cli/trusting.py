@@ -9,10 +9,17 @@ from pathlib import Path
 import click
 
 from securechat import armour
+from securechat.cli.names import check_on_screen
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
-from securechat.errors import BadFingerprint, NeitherFingerprintNorFile, OwnFingerprint
+from securechat.errors import (
+    BadFingerprint,
+    EncodingError,
+    NeitherFingerprintNorFile,
+    NoBundle,
+    OwnFingerprint,
+)
 from securechat.fingerprint import parse, to_groups, to_words
 from securechat.identity import Bundle
 from securechat.trust import How, Trusted, TrustStore
@@ -50,8 +57,9 @@ def add(
       securechat trust add bob abandon ability able ...
       securechat trust add bob bob.txt
     """
-    _, identity = Profile.unlock(home, passphrase)
+    check_on_screen(name)
     fp, bundle = _read(source)
+    _, identity = Profile.unlock(home, passphrase)
     if fp == identity.fingerprint:
         raise OwnFingerprint
     store = TrustStore.open(home, identity)
@@ -121,7 +129,11 @@ def _read(source: tuple[str, ...]) -> tuple[bytes, Bundle | None]:
                 raise NeitherFingerprintNorFile(name=source[0]) from None
             raise
     with click.open_file(source[0], encoding="utf-8", errors="replace") as file:
-        bundle = Bundle.from_armour(file.read(armour.MAX_LENGTH + 1))
+        text = file.read(armour.MAX_LENGTH + 1)
+    try:
+        bundle = Bundle.from_armour(text)
+    except EncodingError as error:
+        raise NoBundle(name=source[0], what=error.what) from None
     return bundle.fingerprint, bundle
 
 

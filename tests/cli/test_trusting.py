@@ -96,6 +96,18 @@ class AddTests(TrustTestCase):
         self.ok("trust", "add", "bob", self.bob["fingerprint"])
         self.assertEqual(self.trusted(), {"bob": self.bob["fingerprint"]})
 
+    def test_name_that_would_fake_a_line(self) -> None:
+        """A name that makes a message look like something else is refused."""
+        for name in "* bob", "! ALARM, x", "bob:", "You":
+            self.assertIn("in a chat", self.fails(1, "trust", "add", name, self.bob["fingerprint"]))
+        self.assertEqual(self.trusted(), {})
+
+    def test_mistyped_before_the_passphrase(self) -> None:
+        """A mistyped fingerprint is told before anybody types a passphrase for it."""
+        nobody = Path(self.mktemp())
+        complaint = self.fails(1, "trust", "add", "--home", nobody, "bob", "KRSX")
+        self.assertIn("characters", complaint)
+
     def test_own_fingerprint(self) -> None:
         """Whoever gives their own by mistake is told so."""
         complaint = self.fails(1, "trust", "add", "bob", self.alice["fingerprint"])
@@ -111,7 +123,7 @@ class AddTests(TrustTestCase):
         """A file without a bundle is refused, whatever it holds."""
         file = Path(self.mktemp())
         file.write_bytes(b"\xff" * 100_000)
-        self.assertIn("bundle", self.fails(1, "trust", "add", "bob", file))
+        self.assertIn("holds no bundle", self.fails(1, "trust", "add", "bob", file))
 
     def test_json(self) -> None:
         """A script reads who was added."""
