@@ -16,7 +16,7 @@ from securechat.cli.colour import colourful
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
-from securechat.errors import BadPetname, FileExists
+from securechat.errors import BadPetname, IdentityExists
 from securechat.fingerprint import to_groups, to_words
 from securechat.identity import Identity
 from securechat.trust import check_petname
@@ -62,7 +62,7 @@ def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_
     if no_passphrase and passphrase.source is not None:
         raise click.UsageError("--no-passphrase and a passphrase exclude each other.")
     if (home / keyfile.KEY_FILE).exists():
-        raise FileExists(path=home / keyfile.KEY_FILE)
+        raise IdentityExists(path=home / keyfile.KEY_FILE)
     identity = Identity.generate()
     keyfile.create(home, identity, None if no_passphrase else passphrase.new())
     profile = Profile(name, identity.bundle)
@@ -80,8 +80,8 @@ def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_
     click.echo(f"\n{_shown(profile)}\n\n{_next_step(profile)}")
     click.echo(
         "\nYou trust a friend by theirs:\n\n    securechat trust add NAME FINGERPRINT\n\n"
-        f"Keep a copy of {certificate} elsewhere: with it you can tell others to trust this\n"
-        "identity no more, should the key be stolen or lost."
+        "Keep a copy of your revocation certificate elsewhere: with it you can tell others to\n"
+        f"trust this identity no more, should the key be stolen or lost. It is\n\n    {certificate}"
     )
 
 
