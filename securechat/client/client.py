@@ -36,7 +36,6 @@ from securechat.client.rooms import Rooms
 from securechat.client.vouching import MayVouch, Vouching, always
 from securechat.errors import (
     AlreadyThere,
-    NoSuchRoom,
     NotConnected,
     RelaySilent,
     RoomKnown,
@@ -224,12 +223,7 @@ class ChatClient:
         joining = Joining(self._party, self._rooms, label, begun, self._left, patient=patient)
         self._joining = joining
         joining.start()
-        try:
-            room = await joining.done
-        except NoSuchRoom:
-            if joining.known is None:
-                raise
-            raise RoomKnown(label=label) from None
+        room = await joining.done
         del self._begun[label]
         return room
 

@@ -111,11 +111,10 @@ class Joining:
             be read.
         """
         self.label = label
-        self.known = rooms.known(label)
-        """G of the room that the label has to lead to."""
         self.done: Deferred[Room] = Deferred(lambda _: self._cancel())
         self._party = party
         self._rooms = rooms
+        self._known = rooms.known(label)  # G of the room that the label has to lead to
         self._begun = begun
         self._left: Callable[[], None] | None = left
         self._patient = patient
@@ -161,7 +160,7 @@ class Joining:
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about this join."""
         if line.subject == self.label:
-            self.failed(error_for(line))
+            self.failed(error_for(line, self.label if self._known else None))
             return True
         entrance = self._entrance
         if entrance is None or self._membership is not None:
@@ -200,7 +199,7 @@ class Joining:
 
     def _answer(self, line: Vouch) -> None:
         party, number = self._party, line.attempt
-        attempt = joiner(party.identity, number, self.label, party.trusts, self.known)
+        attempt = joiner(party.identity, number, self.label, party.trusts, self._known)
         try:
             bundle = Bundle.decode(line.bundle)
             party.knows(bundle)
@@ -310,7 +309,7 @@ class Joining:
         except (Malformed, EntryRefused) as error:
             self.failed(self._astray(str(error)))
             return
-        if self.known not in (None, room.id):
+        if self._known not in (None, room.id):
             self.failed(FoundedAnew(label=self.label))
             return
         self._membership = self._rooms.seat(room)
