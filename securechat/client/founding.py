@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
 from securechat.client.party import Party
 from securechat.client.refusals import bare, error_for
@@ -23,7 +23,7 @@ class Founding:
 
     def __init__(self, party: Party, rooms: Rooms, room: Room, over: Callable[[str], None]) -> None:
         """:param over: called with the label when the founding has ended, however it did."""
-        self.done: Deferred[Room] = Deferred(lambda _: self._stop(CancelledError()))
+        self.done: Deferred[Room] = Deferred(lambda _: self._stop())
         self._rooms = rooms
         self._membership = rooms.seat(room)
         self._over = over
@@ -46,9 +46,9 @@ class Founding:
 
     def failed(self, error: SecureChatError) -> None:
         """There will be no such room, because of *error*."""
-        self._stop(error)
+        self._stop()
         self.done.errback(bare(error))
 
-    def _stop(self, error: BaseException) -> None:
+    def _stop(self) -> None:
         self._over(self._membership.room.label)
-        self._rooms.unseat(self._membership, error)
+        self._rooms.unseat(self._membership)

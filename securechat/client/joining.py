@@ -22,14 +22,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from securechat.client.entering import Entering
 from securechat.client.events import MembersAsked, VoucherMet, Waiting
 from securechat.client.membership import Membership
 from securechat.client.party import Party
-from securechat.client.refusals import as_error, bare, error_for, subject
+from securechat.client.refusals import as_error, bare, error_for
 from securechat.client.rooms import Rooms
 from securechat.errors import (
     AdmissionRefused,
-    EntryRefused,
     FoundedAnew,
     Malformed,
     SecureChatError,
@@ -37,7 +37,6 @@ from securechat.errors import (
 )
 from securechat.group.entry import SignedEntry
 from securechat.group.joiner import Entrance, Joiner, joiner
-from securechat.group.log import MAX_SNAPSHOT
 from securechat.group.room import Room
 from securechat.identity import Bundle
 from securechat.wire import (
@@ -52,7 +51,6 @@ from securechat.wire import (
     Page,
     Queued,
     Response,
-    Roster,
     UserAdded,
     Vouch,
 )
@@ -121,10 +119,8 @@ class Joining:
         self._waiting: deque[Vouch] = deque(maxlen=MAX_VOUCHERS)
         self._answering: bytes | None = None  # the attempt that it is the turn of
         self._timer: IDelayedCall | None = None
-        self._entrance: Entrance | None = None
+        self._entering: Entering | None = None
         self._doubts: SecureChatError | None = None
-        self._snapshot = bytearray()
-        self._membership: Membership | None = None
 
     def start(self) -> None:
         """Ask the relay for somebody who vouches."""
@@ -146,14 +142,14 @@ class Joining:
                 self._party.emit(Waiting(self.label, line.position))
             case Asked() if line.label == self.label:
                 self._party.emit(MembersAsked(self.label, line.asked, line.online))
-            case Vouch() if self._entrance is None and line.attempt not in self._begun.attempts:
+            case Vouch() if self._entering is None and line.attempt not in self._begun.attempts:
                 self._vouch(line)
             case Response() if line.attempt in self._begun.attempts:
                 self._response(line)
-            case UserAdded() if self._entrance is None:
+            case UserAdded() if self._entering is None:
                 self._user_added(line)
-            case Page() if self._is_next(line):
-                self._page(line)
+            case Page() if self._entering is not None:
+                self._entering.page(line)
             case Over() if line.attempt == self._answering:
                 self._answer_next()
 
@@ -162,10 +158,7 @@ class Joining:
         if line.subject == self.label:
             self.failed(error_for(line, self.label if self._known else None))
             return True
-        entrance = self._entrance
-        if entrance is None or self._membership is not None:
-            return False
-        if line.subject == subject(entrance.signed.entry.room):
+        if self._entering is not None and self._entering.is_refused_by(line):
             self._doubt(error_for(line, self.label))
             return True
         return False
@@ -220,7 +213,7 @@ class Joining:
 
     def _stranger(self, number: bytes, error: VoucherUnknown) -> None:
         if self._patient:
-            self._party.discreetly(lambda: self._party.say(Nack(number)))
+            self._party.decline(number)
             self._answer_next()
         else:
             self._turn_away(error)
@@ -260,85 +253,43 @@ class Joining:
             return
         if signed.entry.detail.subject.fingerprint != self._party.identity.fingerprint:
             return
-        self._entrance = self._begun.landed(signed.head)
-        if self._entrance is None:
-            self._doubt(self._astray("the key to the entry that adds you is not here"))
-        else:
-            self._waiting.clear()
-            self._answer_next()
-            self._fetch(self._entrance)
+        entrance = self._begun.landed(signed.head)
+        if entrance is None:
+            why = "the key to the entry that adds you is not here"
+            self._doubt(AdmissionRefused(label=self.label, step="user_added", why=why))
+            return
+        self._waiting.clear()
+        self._doubts = None
+        self._answer_next()
+        self._entering = Entering(self._party, self._rooms, self.label, self._known, entrance)
+        self._entering.done.addCallbacks(self._entered, self._not_entered)
 
     def _doubt(self, error: SecureChatError) -> None:
         """
         This way does not lead in, because of *error*. The relay may have lied, and somebody
         else may yet vouch; but an honest one has nobody to ask any more.
         """
-        self._entrance = None
-        self._snapshot.clear()
+        self._entering = None
         self._doubts = error
         if self._answering is None:
             self._answer_next()
 
-    def _fetch(self, entrance: Entrance) -> None:
-        entry = entrance.signed.entry
-        self._party.say(Roster(entry.room, entry.epoch, len(self._snapshot)))
-
-    def _is_next(self, line: Page) -> bool:
-        if self._entrance is None or self._membership is not None:
-            return False
-        entry = self._entrance.signed.entry
-        here = (entry.room, entry.epoch, len(self._snapshot))
-        return (line.room, line.epoch, line.offset) == here
-
-    def _page(self, line: Page) -> None:
-        """More of the roster that the entry leads to."""
-        assert self._entrance is not None
-        if line.total > MAX_SNAPSHOT:
-            self.failed(self._astray("the relay shows a roster that is too long"))
-            return
-        self._snapshot += line.chunk
-        if len(self._snapshot) < line.total:
-            self._fetch(self._entrance)
-        else:
-            self._enter(self._entrance)
-
-    def _enter(self, entrance: Entrance) -> None:
-        party, snapshot = self._party, bytes(self._snapshot)
-        try:
-            room = Room.enter(party.identity, self.label, entrance, snapshot, party.trusts)
-        except (Malformed, EntryRefused) as error:
-            self.failed(self._astray(str(error)))
-            return
-        if self._known not in (None, room.id):
-            self.failed(FoundedAnew(label=self.label))
-            return
-        self._membership = self._rooms.seat(room)
-        self._membership.resume().addCallbacks(self._caught_up, self._not_resumed)
-
-    def _caught_up(self, _: int) -> None:
-        assert self._membership is not None
-        room = self._membership.room
-        if not room.inside:
-            self.failed(self._astray("the relay hides the entry that adds you"))
-            return
-        self._membership.enter()
-        self._membership = None
-        self.done.callback(room)
+    def _entered(self, membership: Membership) -> None:
+        membership.enter()
+        self._stop()
+        self.done.callback(membership.room)
         self._leave()
 
-    def _not_resumed(self, reason: Failure) -> None:
-        if self._membership is not None:
+    def _not_entered(self, reason: Failure) -> None:
+        if not reason.check(CancelledError):
             self.failed(as_error(reason))
-
-    def _astray(self, why: str) -> AdmissionRefused:
-        return AdmissionRefused(label=self.label, step="user_added", why=why)
 
     # The end
 
     def _cancel(self) -> None:
-        self._stop(CancelledError())
-        if self._entrance is None:
+        if self._entering is None:
             self._party.say(Cancel(self.label))
+        self._stop()
         self._leave()
 
     def _say_cancel(self) -> None:
@@ -346,15 +297,14 @@ class Joining:
         self._leave()
 
     def _fail(self, error: SecureChatError) -> None:
-        self._stop(error)
+        self._stop()
         self.done.errback(bare(error))
 
-    def _stop(self, error: BaseException) -> None:
+    def _stop(self) -> None:
         self._stop_timer()
         self._waiting.clear()
-        membership, self._membership = self._membership, None
-        if membership is not None:
-            self._rooms.unseat(membership, error)
+        if self._entering is not None:
+            self._entering.done.cancel()
 
     def _leave(self) -> None:
         left, self._left = self._left, None

@@ -11,7 +11,7 @@ from securechat.client.events import Event, StorageFailed
 from securechat.errors import SecureChatError
 from securechat.identity import Bundle, Identity
 from securechat.trust import TrustStore
-from securechat.wire import Line
+from securechat.wire import Line, Nack
 
 DISCREET_SECONDS = 0.5
 """
@@ -21,7 +21,7 @@ the time who is trusted by whom.
 """
 
 MAX_DISCREET = 256
-"""How much may wait to be said discreetly; past that it is said at once, whatever it is."""
+"""How much may wait to be said discreetly; a relay that asks for more gets no answer."""
 
 LOOK_SECONDS = 1.0
 """How old what is remembered of the trusted identities may be where messages are concerned."""
@@ -93,9 +93,6 @@ class Party:
 
     def discreetly(self, act: Callable[[], None]) -> None:
         """Call *act* after the time that a refusal takes, unless the connection is lost first."""
-        if len(self._discreet) >= MAX_DISCREET:
-            act()
-            return
 
         def now() -> None:
             self._discreet.remove(call)
@@ -103,6 +100,11 @@ class Party:
 
         call = self.clock.callLater(DISCREET_SECONDS * (1 + self.chance()), now)
         self._discreet.add(call)
+
+    def decline(self, attempt: bytes) -> None:
+        """Say `nack`, discreetly. Past what may wait it goes unsaid: never is it said sooner."""
+        if len(self._discreet) < MAX_DISCREET:
+            self.discreetly(lambda: self.say(Nack(attempt)))
 
     def connection_lost(self) -> None:
         """There is nobody to say anything to."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from twisted.internet.defer import CancelledError
+
 from securechat.address import Address
 from securechat.client.known import KnownRooms
 from securechat.client.membership import Membership
@@ -61,7 +63,7 @@ class Rooms:
         membership = self._memberships[room.id] = Membership(self._party, room, self._name)
         return membership
 
-    def unseat(self, membership: Membership, error: BaseException) -> None:
-        """The client does not come into that room after all, because of *error*."""
+    def unseat(self, membership: Membership) -> None:
+        """The client does not come into that room after all."""
         del self._memberships[membership.room.id]
-        membership.leave_alone(error)
+        membership.leave_alone(CancelledError())

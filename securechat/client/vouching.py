@@ -166,7 +166,7 @@ class Vouching:
         )
 
     def _decline(self, number: bytes) -> None:
-        self._party.discreetly(lambda: self._party.say(Nack(number)))
+        self._party.decline(number)
 
     # The attempt
 

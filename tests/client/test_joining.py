@@ -6,9 +6,6 @@ from itertools import permutations
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.events import MembersAsked, Refusal, VoucherMet, Waiting
 from securechat.client.joining import ATTEMPT_SECONDS, MAX_VOUCHERS
@@ -22,18 +19,14 @@ from securechat.errors import (
     NoSuchRoom,
     NotConnected,
     RelayBusy,
-    RelayForked,
     RelayRefused,
     RoomKnown,
-    SecureChatError,
     StateLost,
     VoucherUnknown,
 )
 from securechat.fingerprint import to_groups
 from securechat.group.events import MemberAdded, Named
-from securechat.group.log import MAX_SNAPSHOT
 from securechat.group.room import Room
-from securechat.relay import room as relay_room
 from securechat.testing import ADDRESS, Person
 from securechat.wire import (
     AddUser,
@@ -50,7 +43,6 @@ from securechat.wire import (
     Page,
     Queued,
     Response,
-    Resume,
     Resumed,
     Roster,
     Send,
@@ -58,53 +50,10 @@ from securechat.wire import (
     Vouch,
 )
 from tests.adversary.forgery import adding, agreeing, landing
-from tests.adversary.kit import LABEL, LyingNetwork, heard, room, said, texts
+from tests.adversary.kit import LABEL, heard, room, said
+from tests.client.kit import JoiningCase
 
 ATTEMPTS = [bytes([number]) * 16 for number in range(2 * MAX_VOUCHERS)]
-
-
-class JoiningCase(SynchronousTestCase):
-    """Alice is in the room "lobby". Bob, whom she trusts and who trusts her, is outside."""
-
-    def setUp(self) -> None:
-        self.network = LyingNetwork()
-        (self.alice,) = self.network.members("alice")
-        self.bob = self.newcomer("bob")
-
-    def newcomer(self, name: str, **how: object) -> Person:
-        """Return somebody who is connected and outside, and whom Alice trusts."""
-        person = self.network.client(name, trusts=[self.alice], **how)
-        self.alice.trust(person)
-        return person
-
-    def join(self) -> Deferred[Room]:
-        """Let Bob begin to join."""
-        joined = self.bob.chat.join(LABEL)
-        self.network.settle()
-        return joined
-
-    def fails(self, joined: Deferred[Room], kind: type[SecureChatError]) -> str:
-        """Check that *joined* has failed, and return why."""
-        self.assertEqual(self.bob.chat.rooms, ())
-        return str(self.failureResultOf(joined, kind).value)
-
-    def enters(self, joined: Deferred[Room]) -> None:
-        """Check that Bob enters, and that he and Alice hear each other."""
-        entered = self.network.get(joined)
-        self.assertEqual(self.bob.chat.rooms, (entered,))
-        self.network.speak(self.bob, "hello")
-        self.network.speak(self.alice, "welcome")
-        self.assertEqual(texts(self.alice)[-1], (self.bob.fingerprint, "hello"))
-        self.assertEqual(texts(self.bob)[-1], (self.alice.fingerprint, "welcome"))
-        self.assertEqual(room(self.alice).alarms + entered.alarms, [])
-
-    def tell(self, *lines: Line) -> None:
-        """Let the relay say *lines* to Bob."""
-        self.network.tell(self.bob, *lines)
-
-    def cut(self) -> None:
-        """Break Bob's connection."""
-        self.network.wire(self.bob).near.lose(Failure(ConnectionDone()))
 
 
 class AdmissionTests(JoiningCase):
@@ -145,12 +94,6 @@ class AdmissionTests(JoiningCase):
         for label in (LABEL, "attic"):
             self.tell(Queued(label, 3), Asked(label, 2, 5))
         self.assertEqual(self.bob.events, [Waiting(LABEL, 3), MembersAsked(LABEL, 2, 5)])
-
-    def test_roster_in_pages(self) -> None:
-        """However many there are."""
-        self.patch(relay_room, "PAGE", 1_000)
-        self.enters(self.bob.chat.join(LABEL))
-        self.assertGreater(len(heard(self.bob, Page)), 3)
 
     def test_trusted_in_another_program(self) -> None:
         """Whom the user trusts is looked up when it matters."""
@@ -303,40 +246,24 @@ class StrangerTests(JoiningCase):
 class FoundedAnewTests(JoiningCase):
     """The label stood for another room."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.known = KnownRooms()
-        self.carol = self.newcomer("carol", known=self.known)
-
     def test_before_the_newcomer_agrees(self) -> None:
         """
         As soon as the vouch is opened: nothing is agreed to, and the relay is told as late as it
         would be of a stranger.
         """
-        self.known.learn(ADDRESS, LABEL, bytes(32))
-        joined = self.carol.chat.join(LABEL, patient=True)
+        known = KnownRooms()
+        carol = self.newcomer("carol", known=known)
+        known.learn(ADDRESS, LABEL, bytes(32))
+        joined = carol.chat.join(LABEL, patient=True)
         self.network.settle()
         self.failureResultOf(joined, FoundedAnew)
-        self.assertEqual(said(self.carol, Challenge) + said(self.carol, Cancel), [])
+        self.assertEqual(said(carol, Challenge) + said(carol, Cancel), [])
         self.network.turn(1)
-        self.assertEqual(said(self.carol, Cancel), [Cancel(LABEL)])
+        self.assertEqual(said(carol, Cancel), [Cancel(LABEL)])
         self.assertEqual(len(room(self.alice).roster), 1)
-        self.known.forget(ADDRESS, LABEL)
-        self.network.get(self.carol.chat.join(LABEL))
-        self.assertEqual(self.known.find(ADDRESS, LABEL), room(self.alice).id)
-
-    def test_after_the_newcomer_agreed(self) -> None:
-        """Another program of the same user was faster, and was in another room."""
-        self.network.hold(Page, to=self.carol)
-        joined = self.carol.chat.join(LABEL)
-        self.network.settle()
-        self.network.wire(self.carol).near.lose()
-        self.failureResultOf(joined, ConnectionLost)
-        self.known.learn(ADDRESS, LABEL, bytes(32))
-        self.network.be_honest()
-        self.network.get(self.carol.chat.connect())
-        self.assertRaises(FoundedAnew, self.network.get, self.carol.chat.join(LABEL))
-        self.assertEqual(self.carol.chat.rooms, ())
+        known.forget(ADDRESS, LABEL)
+        self.network.get(carol.chat.join(LABEL))
+        self.assertEqual(known.find(ADDRESS, LABEL), room(self.alice).id)
 
 
 class SeveralVouchersTests(JoiningCase):
@@ -531,8 +458,35 @@ class LandingTests(JoiningCase):
         lie, _ = adding(room(self.alice), self.alice.identity.bundle, self.alice.identity, add)
         self.tell(landing(room(self.alice), lie))
         self.network.turn(20)
+        self.network.hold(Page, to=self.bob)
         self.tell(*vouches)
-        self.enters(joined)
+        self.network.turn(ATTEMPT_SECONDS)
+        self.assertNoResult(joined)
+        self.cut()
+        self.fails(joined, ConnectionLost)
+
+    def test_keys_are_not_shown(self) -> None:
+        """Nothing that could be printed or logged shows what a newcomer holds."""
+        self.network.hold(Page, to=self.bob)
+        joined = self.join()
+        chat = self.bob.chat
+        (entrance,) = chat._begun[LABEL].entrances.values()
+        parts = [chat, chat._party, chat._joining, *vars(chat).values()]
+        parts += [*vars(chat._joining).values(), *vars(chat._party).values()]
+        shown = "".join(map(repr, parts))
+        for secret in (entrance.secret, *chat._identity._secrets):
+            self.assertNotIn(repr(secret)[2:-1], shown)
+        joined.addErrback(lambda _: None)
+
+    def test_errors_keep_no_keys(self) -> None:
+        """The frames in which a step failed, where keys are, do not live as long as its error."""
+        self.bob.trusted.remove("alice")
+        error = self.failureResultOf(self.join(), VoucherUnknown).value
+        self.assertIsNone(error.__context__)
+        step = error.__traceback__
+        while step is not None:
+            self.assertNotIn("securechat/group", step.tb_frame.f_code.co_filename)
+            step = step.tb_next
 
     def test_relay_has_no_roster(self) -> None:
         """Without it the entry leads nowhere; again there is time for somebody else."""
@@ -552,56 +506,6 @@ class LandingTests(JoiningCase):
         self.assertEqual(len(self.bob.heard(Refusal)), 1)
         self.network.turn(2 * ATTEMPT_SECONDS)
         self.assertNoResult(joined)
-
-    def test_page_that_was_not_asked_for(self) -> None:
-        """Of another room or epoch, out of order, or before anything has landed."""
-        vouches = self.network.hold(Vouch, to=self.bob)
-        joined = self.join()
-        self.tell(Page(room(self.alice).id, 2, 0, 10, b"early"))
-        self.network.be_honest()
-        pages = self.network.hold(Page, to=self.bob)
-        self.tell(*vouches)
-        self.network.be_honest()
-        (page,) = pages
-        self.tell(
-            attrs.evolve(page, room=bytes(32)),
-            attrs.evolve(page, epoch=page.epoch + 1),
-            attrs.evolve(page, offset=5),
-            page,
-        )
-        self.tell(page)  # once more, in vain
-        self.enters(joined)
-
-    def test_roster_that_is_another(self) -> None:
-        """It is not the one that the voucher signed, or none at all."""
-        for chunk in (b"junk", None):
-            self.setUp()
-            pages = self.network.hold(Page, to=self.bob)
-            joined = self.join()
-            snapshot = chunk or pages[0].chunk.replace(self.alice.fingerprint, bytes(32))
-            self.tell(attrs.evolve(pages[0], chunk=snapshot, total=len(snapshot)))
-            self.assertIn("user_added", self.fails(joined, AdmissionRefused))
-
-    def test_roster_without_end(self) -> None:
-        """No more than two million bytes are taken."""
-        pages = self.network.hold(Page, to=self.bob)
-        joined = self.join()
-        self.tell(attrs.evolve(pages[0], total=MAX_SNAPSHOT + 1))
-        self.assertIn("too long", self.fails(joined, AdmissionRefused))
-
-    def test_relay_hides_the_entry(self) -> None:
-        """It says that all is here, and the newcomer's own entry is not."""
-        self.network.hold(Resume, by=self.bob)
-        joined = self.join()
-        self.tell(Resumed(room(self.alice).id, 5))
-        self.assertIn("hides", self.fails(joined, AdmissionRefused))
-
-    def test_relay_does_not_let_resume(self) -> None:
-        """The reason is why the join fails."""
-        self.network.hold(Resume, by=self.bob)
-        joined = self.join()
-        self.tell(ErrorLine(Code.FORK, subject(room(self.alice).id), "another log"))
-        self.fails(joined, RelayForked)
 
     def test_vouch_after_the_landing(self) -> None:
         """Nobody is needed any more."""

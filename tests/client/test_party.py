@@ -13,6 +13,7 @@ from securechat.client.party import DISCREET_SECONDS, LOOK_SECONDS, MAX_DISCREET
 from securechat.errors import DamagedFile
 from securechat.identity import Identity
 from securechat.trust import TRUST_FILE, TrustStore
+from securechat.wire import Line, Nack
 
 ME, FRIEND, STRANGER = (Identity.generate() for _ in range(3))
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
@@ -26,12 +27,13 @@ class PartyCase(SynchronousTestCase):
         self.home = Path(self.mktemp())
         self.events: list[Event] = []
         self.chance = 0.5
+        self.said: list[Line] = []
         self.party = Party(
             ME,
             self.clock,
             TrustStore.open(self.home, ME),
             lambda: self.chance,
-            say=lambda line: None,
+            say=self.said.append,
             emit=self.events.append,
             silent=lambda seconds: None,
         )
@@ -127,10 +129,14 @@ class DiscretionTests(PartyCase):
         self.assertEqual(self.done, [])
 
     def test_flood(self) -> None:
-        """A relay that asks without end fills no memory."""
+        """
+        A relay that asks without end fills no memory, and has nobody say sooner whom it does not
+        trust: what is too much goes unanswered.
+        """
         for _ in range(MAX_DISCREET + 3):
-            self.party.discreetly(self.act)
-        self.assertEqual(len(self.done), 3)
-        self.assertEqual(len(self.clock.getDelayedCalls()), MAX_DISCREET)
+            self.party.decline(bytes(16))
+        self.party.discreetly(self.act)
+        self.assertEqual((self.said, self.done), ([], []))
         self.clock.advance(1)
-        self.assertEqual(len(self.done), MAX_DISCREET + 3)
+        self.assertEqual(self.said, [Nack(bytes(16))] * MAX_DISCREET)
+        self.assertEqual(self.done, ["act"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -9,7 +10,7 @@ from securechat.client.events import Event, StorageFailed
 from securechat.client.known import KnownRooms
 from securechat.client.party import Party
 from securechat.client.rooms import Rooms
-from securechat.errors import FoundedAnew, NotAMember, NotConnected
+from securechat.errors import FoundedAnew, NotAMember
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
@@ -48,8 +49,8 @@ class RoomsTests(SynchronousTestCase):
         self.assertIs(self.rooms.find(first.id), seats[0])
         self.assertIs(self.rooms.of(second), seats[1])
         resuming = seats[0].resume()
-        self.rooms.unseat(seats[0], NotConnected())
-        self.failureResultOf(resuming, NotConnected)
+        self.rooms.unseat(seats[0])
+        self.failureResultOf(resuming, CancelledError)
         self.assertIsNone(self.rooms.find(first.id))
         self.assertRaises(NotAMember, self.rooms.of, first)
         self.assertEqual(list(self.rooms), seats[1:])
