@@ -522,7 +522,7 @@ class AlreadyThere(SecureChatError):
 @_error
 class CannotListen(SecureChatError):
     """
-    The relay cannot listen: {why}. Stop the program that listens there, or choose another
+    The relay cannot listen: {why}. If another program listens there, stop it; or choose another
     endpoint with --listen.
     """
 

@@ -7,6 +7,7 @@ The relay as a service of Twisted's, for the applications that run others beside
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from twisted.application.service import Service
@@ -54,6 +55,8 @@ class RelayService(Service):
         super().startService()
         if self._listening is None:
             self.listen().addErrback(self._complain)
+        for port in self.ports:
+            _hold_lock(port)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, and hang up; fires when all clients are gone, in 5 seconds at most."""
@@ -81,3 +84,15 @@ class RelayService(Service):
     def _complain(self, failure: Failure) -> None:
         failure.trap(CannotListen)
         self._log.critical("{error}", error=failure.value)
+
+
+def _hold_lock(port: object) -> None:
+    """
+    Have the lock beside a unix socket bear this process's number. Who listened before a fork
+    locked it for a process that is gone, and the next relay would take socket and lock.
+    """
+    lock = getattr(port, "lockFile", None)
+    if lock is not None and os.readlink(lock.name) != os.fsencode(str(os.getpid())):
+        mine = lock.name + b".new"
+        os.symlink(str(os.getpid()), mine)
+        os.replace(mine, lock.name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sysconfig
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +84,17 @@ class ProcessTests(SynchronousTestCase):
         self.addCleanup(process.kill)
         return process
 
-    def relay(self, *twistd: str, listen: str = "tcp:0:interface=127.0.0.1") -> Any:
+    def relay(
+        self,
+        *twistd: str,
+        listen: str = "tcp:0:interface=127.0.0.1",
+        options: Sequence[str] = (),
+    ) -> Any:
         """Return the process of a relay, whose log is a file."""
         return self.start(
             *(*twistd, "-l", str(self.log), "securechat"),
             *("--name=127.0.0.1", f"--state-dir={self.state}", f"--listen={listen}"),
+            *options,
         )
 
     def ended(self, process: Any) -> tuple[int, str, str]:
@@ -176,6 +185,28 @@ class ProcessTests(SynchronousTestCase):
                 self.assertRegex(complained, r"^securechat relay: .*already in use.*\n\Z")
                 self.assertFalse(self.pid.exists())
                 self.assertFalse(self.log.exists())
+
+    def test_a_unix_socket_of_a_daemon(self) -> None:
+        """It is the daemon's: another relay does not take it, and nothing is left of it."""
+        short = Path(tempfile.mkdtemp())  # a socket's path has at most 107 bytes
+        self.addCleanup(shutil.rmtree, short)
+        path = short / "socket"
+        plain = f"--listen-plain=unix:{path}"
+        status, _, complained = self.ended(self.relay(options=[plain]))
+        self.assertEqual((status, complained), (0, ""))
+        number = int(self.pid.read_text())
+        self.addCleanup(self.kill, number)
+        with socket.socket(socket.AF_UNIX) as client, client.makefile("rb") as lines:
+            client.connect(str(path))
+            lines.readline()  # so it has started
+            for foreground in (["-n"], []):
+                other = self.relay(*foreground, "--pidfile=other.pid", options=[plain])
+                status, said, complained = self.ended(other)
+                self.assertEqual((status, said), (1, ""))
+                self.assertRegex(complained, r"^securechat relay: .*Cannot acquire lock.*\n\Z")
+        os.kill(number, signal.SIGTERM)
+        self.await_end(number)
+        self.assertEqual([each.name for each in short.glob("socket*")], [])
 
     def test_a_bad_option(self) -> None:
         """One clear line after the usage, with ``-n`` and as a daemon."""

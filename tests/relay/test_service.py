@@ -101,7 +101,7 @@ class ServiceTests(SynchronousTestCase):
         """In one line for people."""
         service = RelayService(self.relay.factory, [Endpoint(fail(TAKEN))])
         failure = self.failureResultOf(service.listen(), CannotListen)
-        self.assertIn("Address already in use. Stop the program", str(failure.value))
+        self.assertIn("Address already in use. If another program", str(failure.value))
 
     def test_what_cannot_be_had_at_the_start_is_logged(self) -> None:
         """Without traceback; other services of the application go on."""
