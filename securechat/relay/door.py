@@ -31,18 +31,25 @@ class Door:
         """
         Admit *joiner*, now or when it is its turn.
 
-        :raises Refusal: if too many wait already.
+        :raises Refusal: if too many wait already, in all or from where *joiner* comes: identities
+            cost nothing to make.
         """
-        if len(self._waiting) >= self._room.limits.waiting_per_room:
-            raise Refusal(
-                Code.BUSY, "too many wait to join this room: try again later", self._room.label
-            )
+        limits = self._room.limits
+        if len(self._waiting) >= limits.waiting_per_room:
+            raise self._busy("too many wait to join this room: try again later")
+        source = joiner.wire.source
+        same = sum(each.joiner.wire.source == source for each in self._waiting)
+        if same >= limits.waiting_per_address:
+            raise self._busy("too many from your address wait to join this room: try again later")
         joiner.joins[self._room.label] = admission = Admission(self._room, joiner)
         self._waiting.append(admission)
         if len(self._inside) < AT_ONCE:
             self._let_in()
         else:
             self._say_place(admission, len(self._waiting))
+
+    def _busy(self, words: str) -> Refusal:
+        return Refusal(Code.BUSY, words, self._room.label)
 
     def done(self, admission: Admission) -> None:
         """*admission* is over, however it ended."""

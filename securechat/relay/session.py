@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 class Wire(Protocol):
     """What a session needs of its connection."""
 
+    source: str
+    """Where the connection comes from, as limits count it."""
+
     @property
     def writable(self) -> bool:
         """Whether the client has read what it was sent, or nearly so."""

@@ -583,9 +583,24 @@ class LimitTests(SynchronousTestCase):
         late.join()
         self.assertEqual(late.hears(Queued), Queued("lobby", 1))
 
+    def test_a_long_line_from_one_address(self) -> None:
+        """Who makes many identities does not close the door to others."""
+        relay = Relay(limits=Limits(waiting_per_address=1))
+        relay.room(1)
+        for _ in range(5):
+            relay.client().join()
+        for source, code in (("elsewhere", None), (relay.client().connection.source, Code.BUSY)):
+            late = relay.client()
+            late.connection.source = source
+            late.join()
+            if code is None:
+                late.hears(Queued)
+            else:
+                self.assertIs(late.refused(), code)
+
     def test_a_very_long_line_of_people_that_nobody_can_help(self) -> None:
         """However many wait, all hear it when nobody is left."""
-        relay = Relay(limits=Limits(waiting_per_room=2_000))
+        relay = Relay(limits=Limits(waiting_per_room=2_000, waiting_per_address=2_000))
         (alice,) = relay.room(1)
         joiner = relay.client()
         joiners = [relay.client() for _ in range(1_200)]
