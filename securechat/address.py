@@ -144,7 +144,7 @@ class Address:
             )
         scheme, found, rest = text.partition("://")
         if not found:
-            raise AddressError(what=f"it has no scheme; do you mean securechat://{text}")
+            raise AddressError(what="it does not begin with securechat://")
         kind = _SCHEMES.get(scheme.lower())
         if kind is None:
             raise AddressError(what=f"its scheme is none of {', '.join(_SCHEMES)}")

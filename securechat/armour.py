@@ -56,7 +56,9 @@ def unwrap(kind: str, text: str) -> tuple[bytes, str]:
     begin, end = map(re.escape, _lines(kind))
     blocks = re.findall(f"{begin}(.*?){end}", text, re.DOTALL)
     if len(blocks) != 1:
-        raise EncodingError(what=f"the text holds {len(blocks) or 'no'} armoured {name}s, not one")
+        raise EncodingError(
+            what=f"the text holds {len(blocks) or 'no'} armoured {name}s, and it must hold one"
+        )
     lines = [line.strip() for line in blocks[0].splitlines()]
     comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
     body = "".join("".join(line.split()) for line in lines if not line.startswith("#"))

@@ -166,7 +166,10 @@ class DamagedFile(SecureChatError):
 
 @_error
 class NoIdentity(SecureChatError):
-    """There is no identity in {path}. Make one with securechat init, or choose --home."""
+    """
+    There is no identity in {path}. Make one with "securechat init --name NAME", or choose
+    another directory with --home.
+    """
 
     path: Path
 
@@ -419,7 +422,7 @@ class RelayBusy(RelayRefused):
 
 
 class RelayClosing(RelayRefused):
-    """The relay is shutting down: {words}."""
+    """The relay is shutting down. Connect again later."""
 
 
 class Superseded(RelayRefused):

@@ -196,5 +196,5 @@ def _parse_words(tokens: list[str]) -> bytes:
 
 def _unknown(position: int, token: str) -> str:
     word = token[:16]
-    near = " or ".join(difflib.get_close_matches(word, wordlist()))
-    return f"word {position} ({word}) is unknown" + (f": {near}?" if near else "")
+    near = ", ".join(difflib.get_close_matches(word, wordlist()))
+    return f"word {position} ({word}) is unknown" + (f"; near it are: {near}" if near else "")

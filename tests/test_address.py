@@ -112,7 +112,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_missing_scheme(self) -> None:
         """Without a scheme, the whole form is suggested."""
-        self.assertIn("do you mean securechat://h:1/r.", self.complaint("h:1/r"))
+        self.assertIn("does not begin with securechat://", self.complaint("h:1/r"))
 
     def test_other_scheme(self) -> None:
         """Another scheme is answered with those that there are."""

@@ -177,7 +177,7 @@ class WordTests(SynchronousTestCase):
         """Unknown words are named by place, with near ones where there are."""
         words = ["abandn", "zzzzzz", *to_words(FP).split()[2:]]
         message = refused(self, " ".join(words))
-        self.assertIn("word 1 (abandn) is unknown: abandon", message)
+        self.assertIn("word 1 (abandn) is unknown; near it are: abandon", message)
         self.assertIn("word 2 (zzzzzz) is unknown. Compare", message)
 
     def test_wrong_number(self) -> None:

@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from securechat.relay.room import Room
     from securechat.relay.session import Session
 
-NOBODY_HERE = "no member of this room is here to vouch for you: try again when one is"
-NOBODY_VOUCHES = (
-    "nobody who is here vouches for you: send a member your fingerprint, to be added to the "
-    "identities that it trusts, and try again when that member is here"
-)
+NOBODY_HERE = "no member of this room is here to vouch for you"
+NOBODY_VOUCHES = "nobody who is here vouches for you"
 
 
 class Admission:

@@ -75,7 +75,7 @@ class AddTests(TrustTestCase):
         """A word that is not on the list is named, with words that are near."""
         words = ["abandom", *self.bob["words"].split()[1:]]
         complaint = self.fails(1, "trust", "add", "bob", *words)
-        self.assertIn("word 1 (abandom) is unknown: abandon", complaint)
+        self.assertIn("word 1 (abandom) is unknown; near it are: abandon", complaint)
 
     def test_neither_fingerprint_nor_file(self) -> None:
         """What looks like a file's name and is none is not called a mistyped fingerprint."""
