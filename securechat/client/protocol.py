@@ -196,7 +196,7 @@ class ClientProtocol(LineOnlyReceiver):
         self._not_a_relay("a line out of turn")
 
     def failed(self, error: SecureChatError) -> None:
-        if not self.proved.called:  # it was cancelled
+        if not self.proved.called:  # else it was cancelled
             self.proved.errback(error)
 
     def over(self, error: SecureChatError) -> None:

@@ -90,7 +90,7 @@ class Vouching:
             return
         attempt = self._attempts[number] = _Attempt(room, newcomer)
         attempt.asking = Deferred.fromCoroutine(self._consider(number, attempt))
-        attempt.asking.addErrback(self._undecided, number)
+        attempt.asking.addErrback(self._undecided, number, attempt)
 
     def challenge(self, line: Challenge) -> None:
         """The newcomer's answer came: check it, and hand the key over."""
@@ -132,6 +132,8 @@ class Vouching:
     async def _consider(self, number: bytes, attempt: _Attempt) -> None:
         room, newcomer = attempt.room, attempt.newcomer
         wanted = await self._may_vouch(room.label, newcomer)
+        if self._attempts.get(number) is not attempt:
+            return  # it is over, whatever was decided
         attempt.asking = None
         if not wanted:
             self._forget(number)
@@ -145,10 +147,11 @@ class Vouching:
         )
         self._party.say(Vouch(number, self._party.identity.bundle.encode(), sealed))
 
-    def _undecided(self, reason: Failure, number: bytes) -> None:
+    def _undecided(self, reason: Failure, number: bytes, attempt: _Attempt) -> None:
         if not reason.check(CancelledError, AdmissionRefused):  # refused: the key is unusable
             self._log.failure("Whether to vouch could not be decided", reason)
-        if self._attempts.pop(number, None):
+        if self._attempts.get(number) is attempt:
+            del self._attempts[number]
             self._decline(number)
 
     def _is_busy_with(self, newcomer: Bundle, room: Room) -> bool:

@@ -41,6 +41,7 @@ class VouchingCase(SynchronousTestCase):
         self.asked: list[tuple[str, Bundle, Deferred[bool]]] = []
         self.cancelled: list[Deferred[bool]] = []
         self.deciding = False
+        self.at_the_end: bool | None = None
         self.alice = self.network.client("alice", may_vouch=self.may_vouch)
         self.network.get(self.alice.chat.found(LABEL))
         self.bob = self.newcomer("bob", self.alice)
@@ -53,9 +54,15 @@ class VouchingCase(SynchronousTestCase):
         """Say yes, unless a test decides."""
         if not self.deciding:
             return True
-        decided: Deferred[bool] = Deferred(self.cancelled.append)
+        decided: Deferred[bool] = Deferred(self.cancel)
         self.asked.append((label, newcomer, decided))
         return await decided
+
+    def cancel(self, decided: Deferred[bool]) -> None:
+        """Nobody asks any more; say something all the same, where a test wants it."""
+        self.cancelled.append(decided)
+        if self.at_the_end is not None:
+            decided.callback(self.at_the_end)
 
     def ask(
         self, newcomer: Identity | None = None, attempt: bytes = ATTEMPT, label: str = LABEL
@@ -253,6 +260,14 @@ class DecisionTests(VouchingCase):
         self.assertEqual(self.cancelled, [self.decided])
         self.network.turn(3)
         self.assertEqual(said(self.alice, Nack), [])
+
+    def test_decision_when_it_is_over(self) -> None:
+        """Whoever answers because it is not asked any more answers nothing."""
+        for self.at_the_end in (True, False):
+            self.tell(Over(ATTEMPT))
+            self.network.turn(1)
+            self.assertEqual(said(self.alice, Vouch) + said(self.alice, Nack), [])
+            self.ask()
 
     def test_lines_before_the_decision(self) -> None:
         """Nothing was said that could be answered."""
