@@ -36,4 +36,5 @@ class ForgetTests(CommandTestCase):
         """A relay's address, and what is no address, are wrong usage, with an example."""
         complaint = self.fails(2, "rooms", "forget", "securechat://relay.example")
         self.assertIn(ADDRESS, complaint)
-        self.assertIn("does not begin with", self.fails(2, "rooms", "forget", "relay.example/lobby"))
+        complaint = self.fails(2, "rooms", "forget", "relay.example/lobby")
+        self.assertIn("does not begin with", complaint)
