@@ -70,14 +70,13 @@ def decode(data: bytes) -> list[Any]:
 
 
 def _only_the_four_types(value: object) -> None:
-    kind = type(value)
-    if kind is list:
-        for each in value:  # type: ignore[attr-defined]  # it is a list
+    if type(value) is list:
+        for each in value:
             _only_the_four_types(each)
-    elif kind is int:
-        if not 0 <= value <= MAX_INTEGER:  # type: ignore[operator]  # it is an int
+    elif type(value) is int:
+        if not 0 <= value <= MAX_INTEGER:
             raise EncodingError(what="an integer out of range")
-    elif kind is not bytes and kind is not str:
+    elif type(value) is not bytes and type(value) is not str:
         raise EncodingError(what="a type that this protocol does not use")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -11,7 +12,6 @@ import ssl
 import subprocess
 import sysconfig
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -125,11 +125,15 @@ class ProcessTests(SynchronousTestCase):
 
     def await_end(self, number: int) -> None:
         """Wait until a daemon has ended."""
-        for _ in range(PATIENCE * 10):
-            if not self.alive(number):
-                return
-            time.sleep(0.1)
-        self.fail("the daemon does not end")
+        try:
+            daemon = os.pidfd_open(number)
+        except ProcessLookupError:
+            return
+        try:
+            ended, _, _ = select.select([daemon], [], [], PATIENCE)
+        finally:
+            os.close(daemon)
+        self.assertEqual(ended, [daemon], "the daemon does not end")
 
     def test_in_the_foreground(self) -> None:
         """It prints its address, serves, says goodbye on SIGTERM, and leaves nothing behind."""
@@ -224,16 +228,17 @@ class ProcessTests(SynchronousTestCase):
         (self.state / "key.pem").unlink()
         own_certificate(self.state)
         addresses = self.state / "addresses"
-        while "reactor class" not in self.log.read_text():
-            time.sleep(0.1)  # only then does it handle signals
-        while addresses.read_text() == f"{before}\n":
-            process.send_signal(signal.SIGHUP)
-            time.sleep(0.1)
+        with TLS(before.port) as client:
+            client.hears()  # so it runs, and handles signals
+            self.assertEqual(client.pin, before.pin)
+        process.send_signal(signal.SIGHUP)
+        shown = before.pin
+        while shown == before.pin:  # until it has got to the signal
+            with TLS(before.port) as client:
+                client.hears()
+                shown = client.pin
         after = Address.parse(addresses.read_text())
-        self.assertNotEqual(after.pin, before.pin)
-        with TLS(after.port) as client:
-            client.hears()
-            self.assertEqual(client.pin, after.pin)
+        self.assertEqual(after.pin, shown)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(self.ended(process)[0], 0)
 
