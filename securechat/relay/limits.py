@@ -41,6 +41,7 @@ class Limits:
     unproved_per_address: int = _count(
         256, "Connections that have not proved an identity yet, per IPv4 address or IPv6 /64."
     )
+    connections_in_all: int = _count(10_000, "Connections with a proved identity.")
     rooms_per_connection: int = _count(64, "Rooms that one connection is in.")
     joins_per_connection: int = _count(1, "Joins of one connection that are not over yet.")
     members_per_room: int = _count(1_000, "Members of one room.")

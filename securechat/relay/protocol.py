@@ -170,9 +170,10 @@ class Connection(LineOnlyReceiver):
         self._name = short(bundle.fingerprint)
         self.MAX_LENGTH = MAX_LINE
         self.transport.registerProducer(self, True)
-        self._session = Session(bundle, self, self._relay.registry)
-        self._log.info("{peer} is connected", peer=self._name)
-        self.say(Ack())
+        with self._answering():
+            self._session = Session(bundle, self, self._relay.registry)
+            self._log.info("{peer} is connected", peer=self._name)
+            self.say(Ack())
 
     def serve(self, line: bytes) -> None:
         self._show(line)

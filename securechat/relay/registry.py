@@ -46,10 +46,16 @@ class Registry:
         self._by_label: dict[str, Room] = {}
 
     def enter(self, session: Session) -> None:
-        """Take *session*; an older one of the same identity makes way."""
+        """
+        Take *session*; an older one of the same identity makes way.
+
+        :raises Refusal: if the relay has no place for another one.
+        """
         older = self._sessions.get(session.fingerprint)
         if older is not None:
             older.supersede()
+        elif len(self._sessions) >= self._limits.connections_in_all:
+            raise Refusal(Code.BUSY, "this relay has no place for another connection", closes=True)
         self._sessions[session.fingerprint] = session
 
     def leave(self, session: Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from securechat.identity import Identity
 from securechat.relay.limits import Limits
 from securechat.wire import Banner, Code, ErrorLine, Found
 from tests.relay.clients import Client, Relay
@@ -30,6 +31,31 @@ class TableTests(SynchronousTestCase):
         ):
             with self.assertRaises(ValueError):
                 Limits(**changed)
+
+
+class ProvedTests(SynchronousTestCase):
+    """Connections that have proved an identity, in all."""
+
+    def test_too_many_are_refused(self) -> None:
+        """Instead of the `ack`, with an error; a place becomes free when a connection does."""
+        relay = Relay(limits=Limits(connections_in_all=2))
+        first, second = relay.client(), relay.client()
+        third = relay.connect()
+        third.says(third.identify(Identity.generate()))
+        self.assertIs(third.refused(), Code.BUSY)
+        self.assertTrue(third.hung_up)
+        third.lose()
+        self.assertFalse(first.hung_up or second.hung_up)
+        second.lose()
+        relay.client()
+
+    def test_the_same_identity_again(self) -> None:
+        """It takes the place of its older connection."""
+        relay = Relay(limits=Limits(connections_in_all=1))
+        first = relay.client()
+        again = relay.client(first.identity)
+        self.assertIs(first.refused(), Code.SUPERSEDED)
+        self.assertFalse(again.hung_up)
 
 
 class UnprovedTests(SynchronousTestCase):
