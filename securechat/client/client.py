@@ -349,5 +349,5 @@ class ChatClient:
         for observer in list(self._observers):
             try:
                 observer(event)
-            except Exception:
+            except Exception:  # the embedder's, who is not to stop the client
                 self._log.failure("An observer of the client failed")

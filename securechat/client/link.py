@@ -148,7 +148,7 @@ class Link:
             await self._endpoint.connect(_Once(protocol))
         except (CancelledError, ConnectingCancelledError):
             raise CancelledError() from None
-        except Exception:
+        except Exception:  # whatever an endpoint fails with, `lost` puts into words
             raise lost(protocol.address, Failure()) from None
         try:
             return await protocol.proved

@@ -157,7 +157,7 @@ class ConversationTests(SynchronousTestCase):
         """A connection that ends before the room was entered fails where it is waited for."""
         client, terminal = Client(), Terminal()
         joining: Deferred[Room] = Deferred()
-        client.join = lambda label, *, patient: joining  # type: ignore[method-assign]
+        client.join = lambda label, *, patient: joining  # type: ignore[method-assign]  # in its place
         running = self.converse(client, terminal)
         client.emit(Disconnected(NotConnected(), None))
         self.assertNoResult(running)

@@ -99,7 +99,7 @@ class LinkCase(SynchronousTestCase):
 
     def prove_nothing(self) -> None:
         """Let the relay accept connections from now on, and hear nothing."""
-        self.network.connect, connect = self.deaf, self.network.connect  # type: ignore[method-assign]
+        self.network.connect, connect = self.deaf, self.network.connect  # type: ignore[method-assign]  # in its place
         self.honest = connect
 
     def deaf(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
@@ -227,7 +227,7 @@ class ConnectTests(LinkCase):
         self.network.settle()
         connecting.cancel()
         self.failureResultOf(connecting, CancelledError)
-        self.network.connect = self.honest  # type: ignore[method-assign]
+        self.network.connect = self.honest  # type: ignore[method-assign]  # in its place
         again = self.link.connect()
         self.network.settle()
         self.assertNoResult(again)
