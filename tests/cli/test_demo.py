@@ -19,10 +19,10 @@ from securechat.group.events import Alarm, Reason
 from tests.cli.processes import Process, ProcessTestCase, reactor
 
 STUBBORN = """
-import signal, time
+import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("listening to nobody", flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
