@@ -32,7 +32,7 @@ MAY_IMPORT = {
 }
 """Which floor may import which. ``__init__`` re-exports the embedding API and is exempt."""
 
-LOG = {f"securechat.group.{name}" for name in ("entry", "log", "roster")}
+LOG = {f"securechat.group.{name}" for name in ("detail", "entry", "log", "roster", "rules")}
 """What the relay reads of the group: the membership log, which holds no key."""
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef

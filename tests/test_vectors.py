@@ -26,7 +26,8 @@ from securechat.group.admission import (
     init_hash,
     proof,
 )
-from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject, consent, leaf_hash
+from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.entry import Entry, SignedEntry
 from securechat.group.joiner import joiner_machine
 from securechat.group.keys import EpochKeys, Ratchet, confirmation, epoch_secret
 from securechat.group.log import Log

@@ -33,8 +33,10 @@ from securechat.errors import (
     FoundedAnew,
     Malformed,
     SecureChatError,
+    StateLost,
     VoucherUnknown,
 )
+from securechat.group.detail import Add
 from securechat.group.entry import SignedEntry
 from securechat.group.joiner import Entrance, Joiner, joiner
 from securechat.group.room import Room
@@ -46,6 +48,7 @@ from securechat.wire import (
     ErrorLine,
     Join,
     Line,
+    Member,
     Nack,
     Over,
     Page,
@@ -140,6 +143,8 @@ class Joining:
         match line:
             case Queued() if line.label == self.label:
                 self._party.emit(Waiting(self.label, line.position))
+            case Member() if line.label == self.label:
+                self.failed(StateLost(label=self.label))
             case Asked() if line.label == self.label:
                 self._party.emit(MembersAsked(self.label, line.asked, line.online))
             case Vouch() if self._entering is None and line.attempt not in self._begun.attempts:
@@ -251,7 +256,8 @@ class Joining:
             signed = SignedEntry.decode(line.entry)
         except Malformed:
             return
-        if signed.entry.detail.subject.fingerprint != self._party.identity.fingerprint:
+        detail, me = signed.entry.detail, self._party.identity.fingerprint
+        if not isinstance(detail, Add) or detail.subject.fingerprint != me:
             return
         entrance = self._begun.landed(signed.head)
         if entrance is None:

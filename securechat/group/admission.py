@@ -33,7 +33,7 @@ import attrs
 
 from securechat.encoding import encode
 from securechat.errors import AdmissionRefused, BadCiphertext, BadSignature, Malformed
-from securechat.group.entry import leaf_hash
+from securechat.group.detail import leaf_hash
 from securechat.primitives import NONCE_LENGTH, digest, expand, extract, mac
 
 ONE_USE = bytes(NONCE_LENGTH)

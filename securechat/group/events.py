@@ -6,6 +6,9 @@ from enum import Enum
 
 import attrs
 
+from securechat.group.detail import Why
+from securechat.group.roster import Policy
+
 
 @attrs.frozen
 class RoomEvent:
@@ -21,6 +24,72 @@ class MemberAdded(RoomEvent):
     member: bytes
     voucher: bytes
     seq: int
+
+
+@attrs.frozen
+class MemberLeaving(RoomEvent):
+    """*member* has signed that it leaves. Nobody sends until it is removed, and keys are new."""
+
+    member: bytes
+
+
+@attrs.frozen
+class MemberRemoved(RoomEvent):
+    """*by* has taken *member* off the roster, because of *why*, and the keys are new."""
+
+    member: bytes
+    by: bytes
+    why: Why
+    seq: int
+
+
+@attrs.frozen
+class Removed(RoomEvent):
+    """*by* has taken this member off the roster, because of *why*. It keeps no key of the room."""
+
+    by: bytes
+    why: Why
+    seq: int
+
+
+@attrs.frozen
+class KeysRenewed(RoomEvent):
+    """*member* has renewed its leaf key, and with it the keys of the room."""
+
+    member: bytes
+    seq: int
+
+
+@attrs.frozen
+class Reformed(RoomEvent):
+    """*by* has changed the policy, or who has a say."""
+
+    by: bytes
+    policy: Policy
+    owners: tuple[bytes, ...]
+    moderators: tuple[bytes, ...]
+    seq: int
+
+
+@attrs.frozen
+class KeysLost(RoomEvent):
+    """
+    This member's slice of an entry by *by* is missing or wrong. It can neither read nor be read
+    until it has left and joined again.
+    """
+
+    by: bytes
+    seq: int
+
+
+@attrs.frozen
+class Uncertain(RoomEvent):
+    """
+    What became of what was sent under *ticket* cannot be known: the relay does not have the
+    part of the stream any more in which it would be. It is not sent again.
+    """
+
+    ticket: int
 
 
 @attrs.frozen

@@ -27,7 +27,8 @@ from securechat.group.admission import (
     proof,
     refusing,
 )
-from securechat.group.entry import Add, SignedEntry, Subject, consent, leaf_hash
+from securechat.group.detail import Add, Subject, consent, leaf_hash
+from securechat.group.entry import SignedEntry
 from securechat.group.keys import confirmation
 from securechat.group.log import CONSENT_WINDOW
 from securechat.identity import Bundle, Identity

@@ -20,8 +20,10 @@ import attrs
 
 from securechat.encoding import decode, encode, shaped
 from securechat.errors import BadSignature, EncodingError, EntryRefused, StaleEntry
-from securechat.group.entry import ZERO, Add, Create, Entry, SignedEntry
+from securechat.group.detail import Create, Detail
+from securechat.group.entry import ZERO, Entry, SignedEntry
 from securechat.group.roster import Membership
+from securechat.group.rules import membership_after
 
 CONSENT_WINDOW = 16
 """A consent holds for an entry while its head is one of the last 16."""
@@ -81,22 +83,16 @@ class Log:
         :raises StaleEntry: if it stands on another head than this log's.
         :raises EntryRefused: if it breaks a rule.
         """
-        entry, detail = signed.entry, signed.entry.detail
-        if not isinstance(detail, Add):
-            raise EntryRefused(why="a room is created once")
+        entry = signed.entry
         if entry.room != self.room:
             raise EntryRefused(why="the entry is of another room")
         if entry.prev != self.head:
             raise StaleEntry()
         if entry.epoch != self.epoch + 1:
             raise EntryRefused(why="its epoch does not follow")
-        membership = self.membership_with(detail, entry.author)
+        membership = self.membership_with(entry.detail, entry.author)
         row = self.membership.rows[self.membership.index[entry.author]]
         _check_signature(signed, row.ed25519)
-        try:
-            detail.check_consent(self.room, entry.author)
-        except BadSignature:
-            raise EntryRefused(why="the newcomer did not agree to it") from None
         _check_state(entry, membership)
         return attrs.evolve(
             self, membership=membership, recent=(*self.recent, signed)[-CONSENT_WINDOW:]
@@ -141,22 +137,24 @@ class Log:
         before = attrs.evolve(membership, rows=membership.rows[:-1])
         return attrs.evolve(founded, membership=before, recent=recent[:-1]).after(signed)
 
-    def membership_with(self, add: Add, author: bytes) -> Membership:
+    def membership_with(self, detail: Detail, author: bytes) -> Membership:
         """
-        Return the membership that *add* by *author* leads to.
+        Return the membership that *detail* by *author* leads to.
 
-        :raises EntryRefused: if roster, policy or the consent's age forbid it.
+        :raises EntryRefused: if the rules forbid it.
         """
-        membership = self.membership
-        if not membership.may_vouch(author):
-            raise EntryRefused(why="its author may not vouch here")
-        if add.subject.fingerprint in membership.index:
-            raise EntryRefused(why="the newcomer is on the roster already")
-        if len(membership.rows) >= membership.policy.roster_maximum:
-            raise EntryRefused(why="the room is full")
-        if (add.consent_epoch, add.consent_head) not in self.heads:
-            raise EntryRefused(why="the newcomer's consent is too old")
-        return membership.with_row(add.subject.row(self.epoch + 1, author))
+        return membership_after(self, detail, author)
+
+    def proposed(self, detail: Detail, author: bytes, seq: int, transcript: bytes) -> Entry:
+        """
+        Return the content of the entry that would make *detail* true on this log's head.
+
+        :param seq: the newest number of the stream that *author* has seen, and *transcript* T
+            there.
+        :raises EntryRefused: if the rules forbid it.
+        """
+        state = self.membership_with(detail, author).hash
+        return Entry(self.room, self.epoch + 1, self.head, seq, transcript, author, state, detail)
 
     @property
     def heads(self) -> tuple[tuple[int, bytes], ...]:

@@ -32,7 +32,8 @@ from securechat.errors import (
     StaleEntry,
 )
 from securechat.group.admission import Place
-from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject
+from securechat.group.detail import Add, Create, Subject
+from securechat.group.entry import Entry, SignedEntry
 from securechat.group.events import (
     Alarm,
     Confirmed,

@@ -8,6 +8,7 @@ Everything here is public.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -36,7 +37,7 @@ class Policy:
 
     vouchers: Vouchers = Vouchers.ANYONE
     rounds: int = 30
-    """After rounds · N entries without an update a row of N may be removed by anyone."""
+    """After rounds · N entries without a new leaf key a row of N may be removed by anyone."""
     roster_maximum: int = 1_000
 
     def value(self) -> list[Any]:
@@ -124,6 +125,39 @@ class Membership:
             return member in self.index
         return member in self.index and member in (*self.owners, *self.moderators)
 
+    def may_kick(self, author: bytes, member: bytes) -> bool:
+        """Whether *author* may remove *member* for no other reason than that it wants to."""
+        return author in self.owners or (author in self.moderators and member not in self.owners)
+
     def with_row(self, row: Row) -> Membership:
         """Return the membership with *row* at the end."""
         return attrs.evolve(self, rows=(*self.rows, row))
+
+    def with_leaf(self, member: bytes, leaf_hash: bytes, epoch: int) -> Membership:
+        """Return the membership in which *member* has another leaf key from *epoch* on."""
+        number = self.index[member]
+        row = attrs.evolve(self.rows[number], leaf_hash=leaf_hash, leaf_epoch=epoch)
+        return attrs.evolve(self, rows=(*self.rows[:number], row, *self.rows[number + 1 :]))
+
+    def without(self, members: Container[bytes]) -> Membership:
+        """
+        Return the membership without *members*. Where no owner remains, the first row is one.
+        """
+        rows = tuple(row for row in self.rows if row.fingerprint not in members)
+        owners = tuple(each for each in self.owners if each not in members)
+        return attrs.evolve(
+            self,
+            owners=owners or tuple(row.fingerprint for row in rows[:1]),
+            moderators=tuple(
+                each
+                for each in self.moderators
+                if each not in members and (owners or each != rows[0].fingerprint)
+            ),
+            rows=rows,
+        )
+
+    def reformed(
+        self, policy: Policy, owners: tuple[bytes, ...], moderators: tuple[bytes, ...]
+    ) -> Membership:
+        """Return the membership under another policy, with others who have a say."""
+        return attrs.evolve(self, policy=policy, owners=owners, moderators=moderators)

@@ -26,7 +26,8 @@ from securechat.group.admission import (
     proof,
     refusing,
 )
-from securechat.group.entry import Add, SignedEntry, Subject
+from securechat.group.detail import Add, Subject
+from securechat.group.entry import SignedEntry
 from securechat.identity import Bundle, Identity
 from securechat.primitives import (
     HASH_LENGTH,

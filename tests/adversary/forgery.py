@@ -23,7 +23,8 @@ from securechat.group.admission import (
     init_hash,
     proof,
 )
-from securechat.group.entry import Add, Entry, SignedEntry, Subject, consent, leaf_hash
+from securechat.group.detail import Add, Subject, consent, leaf_hash
+from securechat.group.entry import Entry, SignedEntry
 from securechat.group.keys import NOTHING_FRESH, confirmation, epoch_secret
 from securechat.group.log import CONSENT_WINDOW, Log
 from securechat.group.messages import Content, Frame, Header, Kind, seal_frame

@@ -22,7 +22,8 @@ from securechat.group.admission import (
     handover_key,
     init_hash,
 )
-from securechat.group.entry import Add, SignedEntry, Subject
+from securechat.group.detail import Add, Subject
+from securechat.group.entry import SignedEntry
 from securechat.group.events import Alarm, Reason
 from securechat.group.joiner import Joiner, joiner
 from securechat.group.keys import confirmation

@@ -18,7 +18,8 @@ import attrs
 
 from securechat.encoding import decode, encode
 from securechat.group.admission import ONE_USE, Place, first_transcript, handover_key, init_hash
-from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject, consent, leaf_hash
+from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.entry import Entry, SignedEntry
 from securechat.group.events import RoomEvent
 from securechat.group.joiner import Entrance, Joiner, joiner
 from securechat.group.log import Log, founding

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import MAX_INTEGER, decode, encode
 from securechat.errors import BadSignature, EncodingError
-from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject, consent, leaf_hash
+from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.entry import Entry, SignedEntry
 from securechat.primitives import digest
 from securechat.wire import LABEL, MAX_ENTRY
 from tests.group.kit import ALICE, BOB, CAROL, flipped

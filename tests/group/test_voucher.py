@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.encoding import encode
 from securechat.errors import AdmissionRefused, EntryRefused
 from securechat.group.admission import Place, init_hash, proof
-from securechat.group.entry import Add, SignedEntry, consent, leaf_hash
+from securechat.group.detail import Add, consent, leaf_hash
+from securechat.group.entry import SignedEntry
 from securechat.group.log import CONSENT_WINDOW
 from securechat.group.voucher import Voucher, voucher
 from securechat.identity import Bundle

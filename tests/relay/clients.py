@@ -17,7 +17,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from securechat.address import Address
-from securechat.group.entry import Add, Create, Entry, SignedEntry, Subject, consent
+from securechat.group.detail import Add, Create, Subject, consent
+from securechat.group.entry import Entry, SignedEntry
 from securechat.group.log import Log, founding
 from securechat.group.roster import Policy
 from securechat.identity import Identity

@@ -27,16 +27,8 @@ from securechat.group.admission import (
     init_hash,
     proof,
 )
-from securechat.group.entry import (
-    ZERO,
-    Add,
-    Create,
-    Entry,
-    SignedEntry,
-    Subject,
-    consent,
-    leaf_hash,
-)
+from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.entry import ZERO, Entry, SignedEntry
 from securechat.group.keys import NO_CHAIN, NOTHING_FRESH, EpochKeys, confirmation, epoch_secret
 from securechat.group.log import Log, founding
 from securechat.group.messages import Content, Frame, Header, Kind
