@@ -36,7 +36,11 @@ MAX_ENTRY = 16_384
 MAX_SEALED = 4_096
 MAX_RESPONSE = MAX_ENTRY + MAX_SEALED
 MAX_CHUNK = 32_768
+SLICE = 1_168
+"""Bytes of one slice: a secret of 32 bytes, sealed to a leaf key."""
+SLICES_A_LINE = MAX_CHUNK // SLICE
 MAX_CIPHERTEXT = 40_960
+MAX_ONLINE = 1_250
 MAX_WORDS = 400
 
 T = TypeVar("T")
@@ -194,8 +198,6 @@ class Code(Enum):
     """There is a room of that label already."""
     FOUNDERS = "founders"
     """The relay's operator does not let this identity found rooms."""
-    MEMBER = "member"
-    """Who wants to join is on the roster: `resume`, or the keys are lost."""
     NOT_MEMBER = "not-member"
     """Only members may say that of this room."""
     NOBODY = "nobody"
@@ -208,6 +210,8 @@ class Code(Enum):
     """The log that the client knows is not the relay's."""
     GONE = "gone"
     """The relay no longer holds what was asked for."""
+    STORAGE = "storage"
+    """The relay cannot store anything now; what it did not pass on it does not have."""
 
 
 @attrs.frozen
@@ -258,6 +262,7 @@ Room = Annotated[bytes, Octets(32, 32)]
 """G, the hash of a room's create entry."""
 Label = Annotated[str, Text(LABEL, "label of a room")]
 Hash = Annotated[bytes, Octets(32, 32)]
+Signature = Annotated[bytes, Octets(64, 64)]
 BundleBytes = Annotated[bytes, Octets(1, MAX_BUNDLE)]
 EntryBytes = Annotated[bytes, Octets(1, MAX_ENTRY)]
 Sealed = Annotated[bytes, Octets(1, MAX_SEALED)]
@@ -293,7 +298,7 @@ class IdentityLine(Line):
     verb = "identity"
     version: Number
     bundle: BundleBytes
-    signature: Annotated[bytes, Octets(64, 64)]
+    signature: Signature
 
 
 @attrs.frozen
@@ -441,6 +446,139 @@ class UserAdded(Line):
 
 
 @attrs.frozen
+class Member(Line):
+    """
+    R → J, in answer to `join`: you are on the roster, with this hash of a leaf key. Who has the
+    room's keys resumes; who has lost them leaves, and joins again.
+    """
+
+    verb = "member"
+    label: Label
+    room: Room
+    leaf: Hash
+
+
+@attrs.frozen
+class Leave(Line):
+    """C → R: take me off the roster; *signature* is over my row."""
+
+    verb = "leave"
+    room: Room
+    signature: Signature
+
+
+@attrs.frozen
+class Leaving(Line):
+    """R → members: *member* has signed its `leave`, and waits for somebody to remove it."""
+
+    verb = "leaving"
+    room: Room
+    member: Hash
+    signature: Signature
+
+
+@attrs.frozen
+class Who(Line):
+    """C → R: which members are online?"""
+
+    verb = "who"
+    room: Room
+
+
+@attrs.frozen
+class Online(Line):
+    """
+    R → C, in answer to `who`: the rows of the roster at *epoch* that are online, one bit each;
+    row 0 is the highest bit of the first byte.
+    """
+
+    verb = "online"
+    room: Room
+    epoch: Number
+    rows: Annotated[bytes, Octets(1, MAX_ONLINE)]
+
+
+@attrs.frozen
+class Leaves(Line):
+    """C → R: send me the leaf keys of the roster at *epoch*, from row *first* on."""
+
+    verb = "leaves"
+    room: Room
+    epoch: Number
+    first: Number
+
+
+@attrs.frozen
+class LeafKeys(Line):
+    """R → C, in answer to `leaves`: X-Wing keys, one after the other, from row *first* on."""
+
+    verb = "leaf_keys"
+    room: Room
+    epoch: Number
+    first: Number
+    keys: Annotated[bytes, Octets(1, MAX_CHUNK)]
+
+
+@attrs.frozen
+class Begin(Line):
+    """C → R: I want to land this entry; its slices follow, then `commit`."""
+
+    verb = "begin"
+    room: Room
+    entry: EntryBytes
+
+
+@attrs.frozen
+class Slices(Line):
+    """
+    C → R: slices of the entry that was begun, `SLICE` bytes each, for the rows that remain, from
+    row *first* of the new roster on.
+    """
+
+    verb = "slices"
+    room: Room
+    first: Number
+    sealed: Annotated[bytes, Octets(SLICE, MAX_CHUNK)]
+
+
+@attrs.frozen
+class Commit(Line):
+    """C → R: the entry that was begun is complete: let it land."""
+
+    verb = "commit"
+    room: Room
+
+
+@attrs.frozen
+class Overtaken(Line):
+    """R → author: another entry came first, and what was begun is dropped; *head* is new."""
+
+    verb = "overtaken"
+    room: Room
+    head: Hash
+
+
+@attrs.frozen
+class Changed(Line):
+    """R → all: an entry that adds nobody landed as number *seq* of the stream."""
+
+    verb = "changed"
+    room: Room
+    seq: Number
+    entry: EntryBytes
+
+
+@attrs.frozen
+class Slice(Line):
+    """R → member: your slice of the entry *seq*, which is the next line about this room."""
+
+    verb = "slice"
+    room: Room
+    seq: Number
+    sealed: Annotated[bytes, Octets(SLICE, SLICE)]
+
+
+@attrs.frozen
 class Roster(Line):
     """C → R: send me the snapshot of the log as of *epoch*, from byte *offset*."""
 
@@ -483,6 +621,29 @@ class Resumed(Line):
 
 
 @attrs.frozen
+class Behind(Line):
+    """
+    R → C, in answer to `resume`: this relay was restored, and its log ends with *head*, of
+    *epoch*; show me, by `restore`, the entries that came after, then resume again.
+    """
+
+    verb = "behind"
+    room: Room
+    epoch: Number
+    head: Hash
+
+
+@attrs.frozen
+class Restore(Line):
+    """C → R: this entry came next, as number *seq* of the stream."""
+
+    verb = "restore"
+    room: Room
+    seq: Number
+    entry: EntryBytes
+
+
+@attrs.frozen
 class Send(Line):
     """C → R: a frame for everybody in the room. The relay checks its header alone."""
 
@@ -512,13 +673,14 @@ class FrameLine(Line):
 FROM_CLIENT: frozenset[type[Line]] = frozenset(
     {
         IdentityLine, Found, Join, Cancel, Nack, Vouch, Challenge, Response, AddUser, Roster,
-        Resume, Send,
+        Leave, Who, Leaves, Begin, Slices, Commit, Resume, Restore, Send,
     }
 )  # fmt: skip
 FROM_RELAY: frozenset[type[Line]] = frozenset(
     {
-        Banner, Ack, ErrorLine, Queued, Asked, NewUser, Over, Vouch, Challenge, Response,
-        Stale, UserAdded, Page, Resumed, FrameLine,
+        Banner, Ack, ErrorLine, Queued, Asked, Member, NewUser, Over, Vouch, Challenge, Response,
+        Stale, UserAdded, Page, Leaving, Online, LeafKeys, Overtaken, Slice, Changed, Behind,
+        Resumed, FrameLine,
     }
 )  # fmt: skip
 

@@ -159,7 +159,17 @@ class LineTests(SynchronousTestCase):
             {line.verb for line in FROM_CLIENT} - both,
             {
                 *("identity", "found", "join", "cancel", "nack", "add_user", "roster"),
-                *("resume", "send"),
+                *(
+                    "leave",
+                    "who",
+                    "leaves",
+                    "begin",
+                    "slices",
+                    "commit",
+                    "resume",
+                    "restore",
+                    "send",
+                ),
             },
         )
 

@@ -57,8 +57,6 @@ def error_for(line: ErrorLine, resumed: str | None = None) -> errors.SecureChatE
             return errors.RoomTaken(label=label)
         case Code.FOUNDERS:
             return errors.MayNotFound(label=label)
-        case Code.MEMBER:
-            return errors.StateLost(label=label)
         case Code.NOT_MEMBER:
             return errors.NotAMember(label=label)
         case Code.NOBODY:

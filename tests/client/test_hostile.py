@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.refusals import subject
 from securechat.encoding import MAX_INTEGER, encode
+from securechat.errors import WireError
 from securechat.group.entry import SignedEntry
 from securechat.identity import Bundle, Identity
 from securechat.testing import WRITTEN
@@ -22,6 +23,7 @@ from securechat.wire import (
     FROM_RELAY,
     Choice,
     Code,
+    Form,
     Line,
     NewUser,
     Octets,
@@ -54,13 +56,21 @@ def garbled(signed: SignedEntry) -> SignedEntry:
 def line(kind: type[Line], values: dict[str, list[Any]]) -> st.SearchStrategy[Line]:
     """Return the lines of class *kind* whose fields have these *values*, or whatever fits."""
     hints = get_type_hints(kind, include_extras=True)
-    fields = {
-        each.name: st.sampled_from(values[each.name])
-        if each.name in values
-        else whatever(hints[each.name].__metadata__[0])
-        for each in attrs.fields(kind)
-    }
+    fields = {}
+    for each in attrs.fields(kind):
+        form = hints[each.name].__metadata__[0]
+        fitting = [value for value in values.get(each.name, []) if fits(form, value)]
+        fields[each.name] = st.sampled_from(fitting) if fitting else whatever(form)
     return st.builds(kind, **fields)
+
+
+def fits(form: Form[Any], value: Any) -> bool:
+    """Return whether *form* takes *value*."""
+    try:
+        form.serialise(value)
+    except WireError:
+        return False
+    return True
 
 
 def whatever(form: object) -> st.SearchStrategy[Any]:

@@ -37,6 +37,7 @@ from securechat.wire import (
     ErrorLine,
     Join,
     Line,
+    Member,
     Nack,
     NewUser,
     Over,
@@ -117,12 +118,18 @@ class RefusalTests(JoiningCase):
         for code, kind in (
             (Code.NO_ROOM, NoSuchRoom),
             (Code.NOBODY, NobodyVouches),
-            (Code.MEMBER, StateLost),
             (Code.BUSY, RelayBusy),
         ):
             joined = self.join()
             self.tell(ErrorLine(code, LABEL, "because"))
             self.fails(joined, kind)
+
+    def test_a_member_without_keys(self) -> None:
+        """Who is on the roster already, and has not its keys here, is told so."""
+        self.network.hold(Join, by=self.bob)
+        joined = self.join()
+        self.tell(Member(LABEL, bytes(32), bytes(32)))
+        self.fails(joined, StateLost)
 
     def test_room_that_is_known(self) -> None:
         """To who was in it, a room that the relay does not have is lost or hidden."""

@@ -21,7 +21,6 @@ ERRORS: dict[Code, type[errors.SecureChatError]] = {
     Code.NO_ROOM: errors.NoSuchRoom,
     Code.TAKEN: errors.RoomTaken,
     Code.FOUNDERS: errors.MayNotFound,
-    Code.MEMBER: errors.StateLost,
     Code.NOT_MEMBER: errors.NotAMember,
     Code.NOBODY: errors.NobodyVouches,
     Code.FORK: errors.RelayForked,

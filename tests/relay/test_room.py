@@ -19,6 +19,7 @@ from securechat.wire import (
     Found,
     FrameLine,
     Join,
+    Member,
     NewUser,
     Page,
     Resumed,
@@ -370,12 +371,18 @@ class HandoverTests(SynchronousTestCase):
         self.bob.says(self.bob.frame())
         self.bob.hear()
         self.bob.join()
-        self.assertIs(self.bob.refused(), Code.MEMBER)
+        self.assert_member(self.bob)
 
     def test_the_founder_has_no_handover(self) -> None:
         """Nobody handed anything over to it."""
         self.alice.says(Join("lobby"))
-        self.assertIs(self.alice.refused(), Code.MEMBER)
+        self.assert_member(self.alice)
+
+    def assert_member(self, client: Client) -> None:
+        """*client* is told that it is on the roster, with its leaf's hash."""
+        membership = self.alice.log.membership
+        row = membership.rows[membership.index[client.fingerprint]]
+        self.assertEqual(client.hears(Member), Member("lobby", self.alice.room, row.leaf_hash))
 
 
 class EntryTests(SynchronousTestCase):
