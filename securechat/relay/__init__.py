@@ -5,7 +5,16 @@ The relay: it passes on what it cannot read, and orders it.
 """
 
 from securechat.relay.factory import RelayFactory
-from securechat.relay.history import IHistory, Item, MemoryHistory
+from securechat.relay.history import Draft, IHistory, Item, Kept, Landing, MemoryHistory
 from securechat.relay.limits import Limits
 
-__all__ = ["IHistory", "Item", "Limits", "MemoryHistory", "RelayFactory"]
+__all__ = [
+    "Draft",
+    "IHistory",
+    "Item",
+    "Kept",
+    "Landing",
+    "Limits",
+    "MemoryHistory",
+    "RelayFactory",
+]

@@ -22,7 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from automat import NoTransition, TypeMachineBuilder
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from securechat.errors import EntryRefused, Malformed, StaleEntry
 from securechat.primitives import random_bytes
@@ -159,15 +161,19 @@ class Attempt:
     def submit(self, entry: bytes) -> None:
         """Have the room take *entry*."""
         room = self.admission.room
-        try:
-            room.add(self.voucher, self.joiner, self.response, entry)
-        except StaleEntry:
+        adding = room.add(self.voucher, self.joiner, self.response, entry)
+        Deferred.fromCoroutine(adding).addCallbacks(self._landed, self._not_landed)
+
+    def _landed(self, _: None) -> None:
+        self.steps.landed()
+
+    def _not_landed(self, reason: Failure) -> None:
+        if reason.check(StaleEntry):
             self.steps.stale()
-        except (Malformed, EntryRefused) as error:
-            self.voucher.say(ErrorLine(Code.ENTRY, "-", str(error)))
-            self.steps.end(None)
         else:
-            self.steps.landed()
+            reason.trap(Malformed, EntryRefused)
+            self.voucher.say(ErrorLine(Code.ENTRY, "-", str(reason.value)))
+            self.steps.end(None)
 
     def forget(self) -> list[Session]:
         """Let nobody find this attempt any more; return who could."""
@@ -249,7 +255,8 @@ def end(steps: Steps, attempt: Attempt, by: Session | None) -> None:
     attempt.admission.ended(attempt)
 
 
-over.upon(Steps.end).loop().returns(None)
+for late in (Steps.end, Steps.landed, Steps.stale):
+    over.upon(late).loop().returns(None)
 
 attempt_machine = _builder.build()
 """Call it with an `Attempt`; ``attempt_machine.asDigraph()`` draws it."""

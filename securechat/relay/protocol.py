@@ -149,6 +149,15 @@ class Connection(LineOnlyReceiver):
             # Not now: who writes may be going through all the members of a room.
             self._timer = self._relay.clock.callLater(0, self.hang_up, _DOES_NOT_READ)
 
+    def refuse(self, refusal: Refusal) -> None:
+        if refusal.closes:
+            self.hang_up(refusal.line)
+            return
+        self._refusals += 1
+        if self._refusals <= MAX_REFUSALS_LOGGED:
+            self._log_error("{peer} is refused: {words}", refusal.line)
+        self.say(refusal.line)
+
     def hang_up(self, error: ErrorLine) -> None:
         self._life.hang_up(error)
 
@@ -210,13 +219,7 @@ class Connection(LineOnlyReceiver):
             code = Code.UNKNOWN if error.unknown else Code.MALFORMED
             self.hang_up(ErrorLine(code, "-", str(error)))
         except Refusal as refusal:
-            if refusal.closes:
-                self.hang_up(refusal.line)
-            else:
-                self._refusals += 1
-                if self._refusals <= MAX_REFUSALS_LOGGED:
-                    self._log_error("{peer} is refused: {words}", refusal.line)
-                self.say(refusal.line)
+            self.refuse(refusal)
 
     def _end_session(self) -> None:
         session, self._session = self._session, None

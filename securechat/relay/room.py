@@ -8,38 +8,41 @@ is and that it is new; what is inside it cannot know.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from functools import cached_property
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from securechat.errors import EntryRefused
+from securechat.errors import EntryRefused, SecureChatError
 from securechat.fingerprint import short
-from securechat.group.entry import Add, SignedEntry
+from securechat.group.detail import Add
+from securechat.group.entry import SignedEntry
 from securechat.group.log import CONSENT_WINDOW, Log
 from securechat.relay.door import Door
-from securechat.relay.history import IHistory, Item
+from securechat.relay.history import Draft, IHistory, Item, Landing
 from securechat.relay.limits import Limits
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.session import Session
 from securechat.relay.stream import Cursor
 from securechat.wire import (
     Code,
-    FrameLine,
+    Member,
     Page,
     Response,
     Resume,
     Roster,
     Send,
     UserAdded,
+    parse,
     serialise,
 )
 
 PAGE = 24_576
 """Bytes of a snapshot in one `page`."""
-
-_CRLF = b"\r\n"
 
 
 @attrs.frozen
@@ -82,14 +85,14 @@ class Room:
         self.door = Door(self)
         self._log = log
         self._history = history
-        self._heads: list[bytes] = []  # of epoch 1, 2, …
         self._states: dict[int, _State] = {}
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
         self._landed = 0  # the number of the newest entry
         self._sent: dict[int, int] = {}  # row to its last n in this epoch
         self._handovers: dict[bytes, _Handover] = {}  # by the newcomer's fingerprint
+        history.subscribe(self.id, self._hear, self._failed)
         self._enter(founder, 0, resuming=False)
-        self._land(log)
+        self._append(log)
 
     # Who is here
 
@@ -132,11 +135,9 @@ class Room:
     def _hand_over_again(self, session: Session) -> None:
         handover = self._handovers.get(session.fingerprint)
         if handover is None:
-            raise Refusal(
-                Code.MEMBER,
-                "you are on the roster: resume, or have the room's keys been lost?",
-                self.label,
-            )
+            row = self._log.membership.rows[self._log.membership.index[session.fingerprint]]
+            session.say(Member(self.label, self.id, row.leaf_hash))
+            return
         session.admitted.add(self.id)
         session.say(handover.response)
         session.wire.write(handover.added)
@@ -146,7 +147,9 @@ class Room:
 
     # Entries
 
-    def add(self, voucher: Session, joiner: Session, response: Response, entry: bytes) -> None:
+    async def add(
+        self, voucher: Session, joiner: Session, response: Response, entry: bytes
+    ) -> None:
         """
         Take the *entry* by which *voucher* adds *joiner*, and tell everybody.
 
@@ -158,8 +161,7 @@ class Room:
         signed = SignedEntry.decode(entry)
         log = self._log.after(signed)
         added = signed.entry.detail
-        assert isinstance(added, Add)  # the log takes no other entry after the first
-        if (signed.entry.author, added.subject.fingerprint) != (
+        if not isinstance(added, Add) or (signed.entry.author, added.subject.fingerprint) != (
             (voucher.fingerprint, joiner.fingerprint)
         ):
             raise EntryRefused(why="its author or its subject is not of this attempt")
@@ -167,7 +169,8 @@ class Room:
             raise EntryRefused(why="its view of the stream is not of this room")
         if self.full:
             raise EntryRefused(why="the room is full")
-        line = self._land(log)
+        seq = await self._append(log)
+        line = _draft(log).numbered(self.id, seq)
         joiner.admitted.add(self.id)
         joiner.wire.write(line)
         self._handovers[joiner.fingerprint] = _Handover(response, line)
@@ -183,25 +186,34 @@ class Room:
         """The head of the log."""
         return self._log.head
 
-    def _land(self, log: Log) -> bytes:
-        """Put the newest entry of *log* into the stream; return its line."""
+    def _append(self, log: Log) -> Deferred[int]:
+        """Have the newest entry of *log* put into the stream."""
         signed = log.recent[-1]
-        seq = self._history.newest(self.id) + 1
-        line = serialise(UserAdded(self.id, seq, signed.encode())) + _CRLF
-        item = Item(seq, line)
-        self._history.append_entry(self.id, item, signed.entry.prev, signed.head)
-        self._log = log
-        self._heads.append(log.head)
-        self._states[log.epoch] = _State(log)
-        self._states.pop(log.epoch - CONSENT_WINDOW, None)
-        self._landed = seq
-        self._sent.clear()
-        self._publish(item)
-        return line
+        return self._history.append_entry(
+            self.id,
+            Landing(
+                _draft(log), signed.entry.prev, signed.head, log.epoch, log.label, log.snapshot()
+            ),
+        )
 
-    def _publish(self, item: Item) -> None:
-        for cursor in self._live.values():
-            cursor.push(item)
+    def _hear(self, items: Sequence[Item]) -> None:
+        """Take what is new in the stream, and tell everybody."""
+        for item in items:
+            if item.is_entry:
+                self._land(item)
+            for cursor in self._live.values():
+                cursor.push(item)
+
+    def _land(self, item: Item) -> None:
+        said = parse(item.line.removesuffix(b"\r\n"))
+        assert isinstance(said, UserAdded)
+        signed = SignedEntry.decode(said.entry)
+        if item.seq > 1:
+            self._log = self._log.after(signed)
+        self._states[self._log.epoch] = _State(self._log)
+        self._states.pop(self._log.epoch - CONSENT_WINDOW, None)
+        self._landed = item.seq
+        self._sent.clear()
 
     # What members say
 
@@ -216,7 +228,7 @@ class Room:
         if isinstance(line, Send):
             self._send(session, line)
         elif isinstance(line, Resume):
-            self._resume(session, line)
+            session.working(self._resume(session, line))
         else:
             self._page(session, line)
 
@@ -228,15 +240,12 @@ class Room:
             return  # the stream alone says what became of a frame
         self._sent[row] = line.n
         self._handovers.pop(session.fingerprint, None)
-        seq = self._history.newest(self.id) + 1
-        frame = FrameLine(self.id, seq, line.epoch, line.row, line.n, line.nonce, line.ciphertext)
-        item = Item(seq, serialise(frame) + _CRLF)
-        self._history.append_frame(self.id, item)
-        self._publish(item)
+        rest = serialise(line).split(b" ", 2)[2]
+        self._history.append_frame(self.id, self._log.head, Draft(b"frame", rest))
 
-    def _resume(self, session: Session, line: Resume) -> None:
-        known = self._heads[line.epoch - 1 : line.epoch] if line.epoch else []
-        if known != [line.head] or line.seq > self._history.newest(self.id):
+    async def _resume(self, session: Session, line: Resume) -> None:
+        known = await self._history.head(self.id, line.epoch)
+        if known != line.head or line.seq > self._history.newest(self.id):
             raise Refusal(
                 Code.FORK,
                 "this relay's log of the room is not the one that you know",
@@ -254,9 +263,20 @@ class Room:
         session.rooms[self.id] = self._live[session.fingerprint] = cursor
         return cursor
 
+    def _failed(self, error: SecureChatError) -> None:
+        """What was appended since the last item is lost, because of *error*."""
+        self._logger.critical(
+            "what was said in #{label} is lost: {why}", label=self.label, why=error
+        )
+
     def _page(self, session: Session, line: Roster) -> None:
         state = self._states.get(line.epoch)
         if state is None or line.offset >= len(state.snapshot):
             raise Refusal(Code.GONE, "this relay has no such page of the roster", subject(self.id))
         chunk = state.snapshot[line.offset : line.offset + PAGE]
         session.say(Page(self.id, line.epoch, line.offset, len(state.snapshot), chunk))
+
+
+def _draft(log: Log) -> Draft:
+    """Return the line that shows the newest entry of *log* to everybody."""
+    return Draft(b"user_added", urlsafe_b64encode(log.recent[-1].encode()).rstrip(b"="))

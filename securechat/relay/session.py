@@ -8,7 +8,12 @@ it has been told of; a line about any other attempt is about none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from securechat.identity import Bundle
 from securechat.relay.refusal import Refusal, subject
@@ -35,6 +40,10 @@ if TYPE_CHECKING:
     from securechat.relay.registry import Registry
     from securechat.relay.stream import Cursor
 
+_log = Logger()
+
+_FAULT = ErrorLine(Code.STORAGE, "-", "this relay has a fault: connect again later")
+
 
 class Wire(Protocol):
     """What a session needs of its connection."""
@@ -49,6 +58,8 @@ class Wire(Protocol):
     def say(self, line: Line) -> None: ...
 
     def write(self, data: bytes) -> None: ...
+
+    def refuse(self, refusal: Refusal) -> None: ...
 
     def hang_up(self, error: ErrorLine) -> None: ...
 
@@ -97,6 +108,17 @@ class Session:
     def say(self, line: Line) -> None:
         """Say *line* to the client."""
         self.wire.say(line)
+
+    def working(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Let *work* for the client go on, and answer it where it ends in a `Refusal`."""
+        Deferred.fromCoroutine(work).addErrback(self._refused)
+
+    def _refused(self, reason: Failure) -> None:
+        if isinstance(reason.value, Refusal):
+            self.wire.refuse(reason.value)
+        else:
+            _log.failure("A client's line could not be handled", reason)
+            self.wire.hang_up(_FAULT)
 
     def supersede(self) -> None:
         """Make way for a newer connection of the same identity."""
