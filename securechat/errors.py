@@ -265,6 +265,17 @@ class MessageTooLong(SecureChatError):
     most: int
 
 
+@_error
+class FateUnknown(SecureChatError):
+    """
+    Nobody knows whether a message of yours arrived in #{label}: you were away for so long that
+    the relay does not have that part of the conversation any more. It is not sent again; ask the
+    others, and say it again if they have not seen it.
+    """
+
+    label: str
+
+
 # Admission
 
 

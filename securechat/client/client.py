@@ -23,9 +23,10 @@ from twisted.logger import Logger
 
 from securechat.address import Address, check_label
 from securechat.client.endpoint import endpoint_for
-from securechat.client.events import Connected, Disconnected, Event, Refusal
+from securechat.client.events import Connected, Disconnected, Event, Refusal, StorageFailed
 from securechat.client.founding import Founding
 from securechat.client.joining import Begun, Joining
+from securechat.client.journal import Journal
 from securechat.client.known import KnownRooms
 from securechat.client.link import Link
 from securechat.client.membership import Membership
@@ -33,6 +34,7 @@ from securechat.client.party import Party
 from securechat.client.protocol import ClientProtocol, Listener, Tap, no_tap
 from securechat.client.refusals import error_for
 from securechat.client.rooms import Rooms
+from securechat.client.state import State
 from securechat.client.vouching import MayVouch, Vouching, always
 from securechat.errors import (
     AlreadyThere,
@@ -76,6 +78,7 @@ class ChatClient:
         name: str = "",
         endpoint: IStreamClientEndpoint | None = None,
         known: KnownRooms | None = None,
+        state: State | None = None,
         may_vouch: MayVouch = always,
         tap: Tap = no_tap,
         chance: Callable[[], float] = _chance,
@@ -89,6 +92,8 @@ class ChatClient:
         :param endpoint: dials the relay instead of its host and port: a tunnel, a proxy. TLS,
             where the address has it, goes around it.
         :param known: which rooms labels stood for before.
+        :param state: where rooms are kept, so that the client can come back to them after it was
+            started anew; None: in memory only.
         :param may_vouch: asked before this member vouches for somebody trusted.
         :param tap: sees every line that is sent and received.
         :param chance: random numbers from 0 to 1, for what must not be predictable.
@@ -119,8 +124,11 @@ class ChatClient:
             say=self._link.say,
             emit=self._emit,
             silent=self._silent,
+            journal=Journal(reactor, state, self.address, self._not_stored),
         )
         self._rooms = Rooms(self._party, known or KnownRooms(), self.address, name)
+        for parts in () if state is None else state.rooms(self.address):
+            self._rooms.remember(Room.restore(identity, parts, self._party.trusts))
         self._vouching = Vouching(self._party, may_vouch)
         self._observers: list[Callable[[Event], None]] = []
         self._foundings: dict[str, Founding] = {}
@@ -219,12 +227,26 @@ class ChatClient:
     async def _join(self, text: str, patient: bool) -> Room:
         await self._turn()
         label = self._new_label(text)
+        absent = self._rooms.absent(label)
+        if absent is not None:
+            return await self._come_back(absent)
         begun = self._begun.setdefault(label, Begun())
         joining = Joining(self._party, self._rooms, label, begun, self._left, patient=patient)
         self._joining = joining
         joining.start()
         room = await joining.done
         del self._begun[label]
+        return room
+
+    async def _come_back(self, room: Room) -> Room:
+        """Be a member of *room* again, which was kept."""
+        membership = self._rooms.seat(room)
+        try:
+            await membership.come_back()
+        except SecureChatError:
+            self._rooms.unseat(membership)
+            self._rooms.remember(room)
+            raise
         return room
 
     def _turn(self) -> Deferred[None]:
@@ -276,6 +298,8 @@ class ChatClient:
         return any(each.entered for each in self._rooms)
 
     def _connected(self) -> None:
+        if not self._party.journal.commit():
+            return  # and the connection is dropped
         self._emit(Connected())
         for membership in self._rooms:
             membership.catch_up()
@@ -341,6 +365,10 @@ class ChatClient:
             self._emit(Refusal(error_for(line)))
 
     # What the parts use
+
+    def _not_stored(self, error: SecureChatError) -> None:
+        self._emit(StorageFailed(error))
+        self._link.abort(error)
 
     def _silent(self, seconds: float) -> None:
         self._link.abort(RelaySilent(address=str(self.address), seconds=seconds))

@@ -19,8 +19,8 @@ from securechat.client.events import CaughtUp, Refusal
 from securechat.client.party import Party
 from securechat.client.refusals import error_for, subject
 from securechat.client.waiters import Waiters
-from securechat.errors import SecureChatError
-from securechat.group.events import Delivered, RoomEvent
+from securechat.errors import FateUnknown, SecureChatError
+from securechat.group.events import Delivered, RoomEvent, Uncertain
 from securechat.group.messages import Frame, Header, Kind
 from securechat.group.room import Room
 from securechat.wire import ErrorLine, FrameLine, Resume, Send, UserAdded
@@ -46,6 +46,7 @@ class Membership:
     A room that the client is in, or about to be in.
 
     :ivar entered: whether the client is in it for good, and has said so by `hello_i_am`.
+    :ivar kept: whether the room is stored, so that the client can come back to it.
     :ivar live: whether the relay sends what is new: after `resume`, until the connection is
         lost.
     """
@@ -54,11 +55,14 @@ class Membership:
         """:param name: what the client calls itself there; nothing: it does not say."""
         self.room = room
         self.entered = False
+        self.kept = False
         self.live = False
         self._party = party
         self._name = name
         self._greeted_epoch = 0
-        self._sent: dict[int, Waiters[int]] = {}  # by ticket, what is on its way
+        self._sent: dict[int, Waiters[int]] = {  # by ticket, what is on its way
+            ticket: Waiters() for ticket in room.waiting
+        }
         self._asked = 0  # how often `resume` was said and not answered
         self._resuming: Waiters[int] = Waiters()
         self._refusal: SecureChatError | None = None
@@ -69,9 +73,9 @@ class Membership:
 
     def enter(self) -> None:
         """Be in the room for good, and say the seed's `hello_i_am(name, identity)`."""
-        self.entered = True
+        self.entered = self.kept = True
         self._greet()
-        self._flush()
+        self._party.journal.note(self)
 
     def send(self, text: str) -> Deferred[int]:
         """
@@ -89,8 +93,16 @@ class Membership:
         ticket = self.room.say(Kind.TEXT, text.encode("utf-8", "replace"))
         waiters = self._sent[ticket] = Waiters()
         done = waiters.wait()
-        self._flush()
+        self._party.journal.note(self)
         return done
+
+    def come_back(self) -> Deferred[int]:
+        """
+        Be in the room again, of which the client was a member before it was started anew. Fires
+        with the relay's newest number once all is here.
+        """
+        self.entered = self.kept = True
+        return self.resume()
 
     def catch_up(self) -> None:
         """Ask for what is after the newest number."""
@@ -110,13 +122,14 @@ class Membership:
     def entry(self, line: UserAdded) -> bool:
         """Take `user_added`; return whether by this entry the client has become a member."""
         was_inside = self.room.inside
-        self._tell(self.room.take_entry(line.seq, line.entry))
+        self._party.journal.note(self, self.room.take_entry(line.seq, line.entry))
         return self.room.inside and not was_inside
 
     def frame(self, line: FrameLine) -> None:
         """Take `frame`."""
         header = Header(line.epoch, line.row, line.n)
-        self._tell(self.room.take_frame(line.seq, Frame(header, line.nonce, line.ciphertext)))
+        frame = Frame(header, line.nonce, line.ciphertext)
+        self._party.journal.note(self, self.room.take_frame(line.seq, frame))
 
     def began(self) -> None:
         """The relay counts the client as live without a `resume`: it has just founded."""
@@ -129,8 +142,7 @@ class Membership:
         self._asked -= 1
         events = self.room.caught_up(seq)
         self.live = True
-        self._tell([*events, CaughtUp(self.room.label, seq)])
-        self._resuming.fire(seq)
+        self._party.journal.note(self, [*events, CaughtUp(self.room.label, seq)])
 
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it refuses to resume this room."""
@@ -181,21 +193,34 @@ class Membership:
             return
         self._seq_of_last_beat = self.room.seq
         self.room.say(Kind.HEARTBEAT, b"")
-        self._flush()
+        self._party.journal.note(self)
 
     def _stop_heartbeat(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat.cancel()
             self._heartbeat = None
 
-    def _tell(self, events: Iterable[RoomEvent]) -> None:
+    def settled(self, events: Iterable[RoomEvent]) -> None:
+        """What has happened is stored: send what is to be sent, and tell."""
         self._flush()
         for event in events:
-            if not isinstance(event, Delivered):
+            self._tell(event)
+
+    def _tell(self, event: RoomEvent) -> None:
+        match event:
+            case Delivered():
+                if event.ticket in self._sent:  # else it is what the client says by itself
+                    self._party.emit(event)
+                    self._sent.pop(event.ticket).fire(event.seq)
+            case Uncertain():
+                if event.ticket in self._sent:
+                    self._party.emit(event)
+                    self._sent.pop(event.ticket).fail(FateUnknown(label=self.room.label))
+            case CaughtUp():
                 self._party.emit(event)
-            elif event.ticket in self._sent:  # else it is what the client says by itself
+                self._resuming.fire(event.seq)
+            case _:
                 self._party.emit(event)
-                self._sent.pop(event.ticket).fire(event.seq)
 
     def _fail_sent(self, error: BaseException) -> None:
         for each in list(self._sent.values()):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from securechat.client.events import Event, StorageFailed
+from securechat.client.journal import Journal
 from securechat.errors import SecureChatError
 from securechat.identity import Bundle, Identity
 from securechat.trust import TrustStore
@@ -40,11 +41,13 @@ class Party:
         say: Callable[[Line], None],
         emit: Callable[[Event], None],
         silent: Callable[[float], None],
+        journal: Journal,
     ) -> None:
         """
         :param chance: random numbers from 0 to 1.
         :param say: sends a line, where there is a connection.
         :param silent: hears that the relay has not answered for so many seconds.
+        :param journal: stores what becomes of rooms before anybody hears of it.
         """
         self.identity = identity
         self.clock = clock
@@ -52,6 +55,7 @@ class Party:
         self.say = say
         self.emit = emit
         self.silent = silent
+        self.journal = journal
         self._trust = trust
         self._looked = clock.seconds()
         self._discreet: set[IDelayedCall] = set()

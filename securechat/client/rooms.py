@@ -30,6 +30,7 @@ class Rooms:
         self._relay = relay
         self._name = name
         self._memberships: dict[bytes, Membership] = {}
+        self._absent: dict[str, Room] = {}
 
     def __iter__(self) -> Iterator[Membership]:
         return iter(list(self._memberships.values()))
@@ -58,8 +59,17 @@ class Rooms:
         with self._party.storing():
             self._known.learn(self._relay, room.label, room.id)
 
+    def remember(self, room: Room) -> None:
+        """The client is a member of *room*, and may come back to it."""
+        self._absent[room.label] = room
+
+    def absent(self, label: str) -> Room | None:
+        """Return the room *label* to which the client may come back."""
+        return self._absent.get(label)
+
     def seat(self, room: Room) -> Membership:
         """Take the stream of *room* from now on."""
+        self._absent.pop(room.label, None)
         membership = self._memberships[room.id] = Membership(self._party, room, self._name)
         return membership
 
