@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
@@ -228,8 +228,8 @@ class ChatClient:
         await self._turn()
         label = self._new_label(text)
         absent = self._rooms.absent(label)
-        if absent is not None:
-            return await self._come_back(absent)
+        if absent is not None and await self._come_back(absent):
+            return absent
         begun = self._begun.setdefault(label, Begun())
         joining = Joining(self._party, self._rooms, label, begun, self._left, patient=patient)
         self._joining = joining
@@ -238,16 +238,23 @@ class ChatClient:
         del self._begun[label]
         return room
 
-    async def _come_back(self, room: Room) -> Room:
-        """Be a member of *room* again, which was kept."""
+    async def _come_back(self, room: Room) -> bool:
+        """Be a member of *room* again, which was kept; return whether there is such a room."""
         membership = self._rooms.seat(room)
         try:
             await membership.come_back()
-        except SecureChatError:
+        except RoomKnown:
+            self._rooms.unseat(membership)
+            if room.inside:
+                self._rooms.remember(room)
+                raise
+            self._party.journal.forget(room.id)  # it was never founded
+            return False
+        except (SecureChatError, CancelledError):
             self._rooms.unseat(membership)
             self._rooms.remember(room)
             raise
-        return room
+        return True
 
     def _turn(self) -> Deferred[None]:
         """Return what fires once no join is under way."""
@@ -277,6 +284,7 @@ class ChatClient:
             self._joining.failed(NotConnected())
         await self._turn()
         await self._link.close()
+        self._party.journal.commit()
         for membership in self._rooms:
             membership.leave_alone(NotConnected())
 
