@@ -272,6 +272,40 @@ class NotTrusted(SecureChatError):
 
 
 @_error
+class IdentityRevoked(SecureChatError):
+    """
+    {fingerprint} was revoked, with its own key: it may be in the hands of a thief, and is never
+    trusted again. Ask its owner for the fingerprint of a new identity, in a way in which they
+    would be recognised.
+    """
+
+    fingerprint: str
+
+
+@_error
+class SuccessorOfRevoked(SecureChatError):
+    """
+    {fingerprint} was revoked, so nobody can take its place any more: whoever stole its key could
+    name a successor just as its owner can. Ask the owner for the new fingerprint, in a way in
+    which they would be recognised, and trust that one by securechat trust add.
+    """
+
+    fingerprint: str
+
+
+@_error
+class IdentitySucceeded(SecureChatError):
+    """
+    {fingerprint} has a successor already, whom you trust as {petname}: {successor}. If that is
+    the wrong one, first say securechat trust remove '{petname}'.
+    """
+
+    fingerprint: str
+    petname: str
+    successor: str
+
+
+@_error
 class BundleMismatch(SecureChatError):
     """
     The bundle belongs to {found}, not to {wanted}: two were mixed up, or somebody poses as

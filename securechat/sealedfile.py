@@ -5,10 +5,14 @@ The file is one CBOR array ``[kind, version, nonce, box]``; ``box`` is ChaCha20-
 a key that the identity derives for this kind, with kind and version as associated data. So
 nobody else can read it, change it or slip in one of another identity or kind. That somebody
 brought back an older one cannot be seen from the file.
+
+Content of an earlier version is brought to this one, version by version, as it is read; on
+disk it stays until something is written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -25,14 +29,24 @@ MAX_LENGTH = 64 * 1024 * 1024
 class SealedFile:
     """One file of one kind, of one identity."""
 
-    def __init__(self, path: Path, identity: Identity, kind: str, version: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        identity: Identity,
+        kind: str,
+        version: int,
+        older: Mapping[int, Callable[[bytes], bytes]] | None = None,
+    ) -> None:
         """
         :param kind: what the file holds, one word.
         :param version: the version of what it holds, for `UnsupportedVersion`.
+        :param older: for each earlier version, what makes its content that of the next one,
+            or raises `EncodingError`.
         """
         self.path = path
         self._kind = kind
         self._version = version
+        self._older = older or {}
         self._key = identity.derive(kind, "")
 
     def __repr__(self) -> str:
@@ -77,6 +91,10 @@ class SealedFile:
         fields = decode(data)
         if fields[:1] != [f"securechat {self._kind}"]:
             raise EncodingError(what=f"it is no {self._kind} file of securechat")
-        check_version(fields[1:], f"file {self.path}", self._version)
-        *header, nonce, box = shaped(fields, str, int, primitives.NONCE_LENGTH, bytes)
-        return primitives.decrypt(self._key, nonce, box, encode(*header))
+        known = next((each for each in self._older if fields[1:2] == [each]), self._version)
+        check_version(fields[1:], f"file {self.path}", known)
+        kind, version, nonce, box = shaped(fields, str, int, primitives.NONCE_LENGTH, bytes)
+        content = primitives.decrypt(self._key, nonce, box, encode(kind, version))
+        for each in range(version, self._version):
+            content = self._older[each](content)
+        return content

@@ -1,10 +1,9 @@
 """
-Trust: which identities this user knows, by which petname, and how each came to be known.
+Trust: which identities this user knows, by which petname, and which are revoked.
 
-A petname is the user's own word for a fingerprint; the bundle may be learnt later, from
-anywhere, since it is checked against the fingerprint. Whoever came by the word of another
-stays marked as vouched by that one until the user compares the fingerprint: hearsay never
-verifies.
+An identity that was revoked is never trusted again, whether it was before or not: its
+certificate is kept, as evidence for others and so that it cannot be added. An identity that
+was succeeded has given its petname, and is not trusted beside its successor.
 
 Several programs may share one store. Each change is made to what is on disk at that moment;
 a program that only looks calls `TrustStore.refresh` before it decides. Time comes from the
@@ -16,9 +15,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -28,83 +26,27 @@ from securechat.errors import (
     BadPetname,
     BundleMismatch,
     DamagedFile,
+    IdentityRevoked,
+    IdentitySucceeded,
     Malformed,
     NotTrusted,
     PetnameTaken,
+    SuccessorOfRevoked,
 )
-from securechat.fingerprint import LENGTH, resembles, short, to_groups
+from securechat.fingerprint import to_groups
 from securechat.identity import Bundle, Identity
+from securechat.revocation import check_revocation
 from securechat.sealedfile import SealedFile
-from securechat.text import MAX_NAME, clean_name
-
-How: TypeAlias = Literal["typed", "file", "vouched"]
-"""The user typed the fingerprint, or took it from a bundle's file, or another vouched for it."""
+from securechat.succession import check_succession
+from securechat.text import clean_name
+from securechat.trusted import How, Revoked, Trusted
 
 TRUST_FILE = "trust"
-VERSION = 1
-
-
-def check_petname(text: str) -> str:
-    """
-    Return *text*, in NFC, if it can be a petname.
-
-    :raises BadPetname: if it cannot; it says why.
-    """
-    name = unicodedata.normalize("NFC", text)
-    if not name:
-        raise BadPetname(what="it is empty")
-    if len(name) > MAX_NAME:
-        raise BadPetname(what=f"it has {len(name)} characters, and {MAX_NAME} are the most")
-    if name != clean_name(name):
-        raise BadPetname(
-            what="it has characters that do not show, or spaces at its ends or in rows"
-        )
-    if resembles(name):
-        raise BadPetname(what="it could be taken for a fingerprint")
-    return name
-
-
-def _utc(when: datetime) -> datetime:
-    if when.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return when.astimezone(UTC).replace(microsecond=0)
-
-
-@attrs.frozen
-class Trusted:
-    """
-    One identity that the user knows.
-
-    :param fingerprint: 32 bytes.
-    :param when: when it came, in UTC, to the second.
-    :param voucher: the fingerprint of who vouched, exactly where *how* is ``vouched``.
-    :param bundle: None until it is met.
-    :raises BundleMismatch: if the bundle is of another identity.
-    """
-
-    petname: str = attrs.field(converter=check_petname)
-    fingerprint: bytes = attrs.field(repr=short)
-    how: How = attrs.field(validator=attrs.validators.in_(get_args(How)))
-    when: datetime = attrs.field(converter=_utc)
-    voucher: bytes | None = None
-    bundle: Bundle | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if (self.how == "vouched") != (self.voucher is not None):
-            raise ValueError("exactly who is vouched has a voucher")
-        if self.bundle is not None and self.bundle.fingerprint != self.fingerprint:
-            raise BundleMismatch(
-                found=to_groups(self.bundle.fingerprint), wanted=to_groups(self.fingerprint)
-            )
-
-    @property
-    def verified(self) -> bool:
-        """Whether the user had the fingerprint from the identity's owner, as far as we know."""
-        return self.how != "vouched"
+VERSION = 2
 
 
 class TrustStore:
-    """The trusted identities, in the order in which they came."""
+    """The trusted identities, in the order in which they came, and those that are revoked."""
 
     def __init__(self, file: SealedFile | None = None) -> None:
         """
@@ -112,13 +54,13 @@ class TrustStore:
         :raises DamagedFile, NotPrivate, UnsupportedVersion: as `SealedFile.read`.
         """
         self._file = file
-        self._rows: dict[bytes, Trusted] = {}
+        self._known = _Known()
         self.refresh()
 
     @classmethod
     def open(cls, home: Path, identity: Identity) -> TrustStore:
         """Return the store of *identity* in the directory *home*; arguments as for `SealedFile`."""
-        return cls(SealedFile(home / TRUST_FILE, identity, "trust", VERSION))
+        return cls(SealedFile(home / TRUST_FILE, identity, "trust", VERSION, {1: _from_1}))
 
     def refresh(self) -> None:
         """
@@ -128,24 +70,30 @@ class TrustStore:
         """
         if self._file is not None:
             content = self._file.read()
-            self._rows = {} if content is None else _rows(self._file.path, content)
+            self._known = _Known() if content is None else _Known.of(self._file.path, content)
+
+    # Who is trusted
 
     def __iter__(self) -> Iterator[Trusted]:
-        return iter(self._rows.values())
+        return iter(self._known.trusted.values())
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._known.trusted)
 
     def __contains__(self, fp: object) -> bool:
-        return fp in self._rows
+        return fp in self._known.trusted
 
     def find(self, fp: bytes) -> Trusted | None:
         """Return the trusted identity with the fingerprint *fp*."""
-        return self._rows.get(fp)
+        return self._known.trusted.get(fp)
 
     def by_name(self, petname: str) -> Trusted | None:
         """Return the trusted identity of that petname; case does not matter."""
         return next((each for each in self if _key(each.petname) == _key(petname)), None)
+
+    def successor(self, fp: bytes) -> Trusted | None:
+        """Return the trusted identity that took the place of *fp*, by one step or by several."""
+        return next((each for each in self if fp in each.before), None)
 
     def add(
         self,
@@ -164,22 +112,25 @@ class TrustStore:
         :raises BadPetname: if it is none.
         :raises PetnameTaken: if it is another's.
         :raises AlreadyTrusted: if the identity has another petname.
+        :raises IdentityRevoked, IdentitySucceeded: if the identity is never, or not any more,
+            to be trusted.
         :raises BundleMismatch: if *bundle* is another's.
         """
         new = Trusted(petname, fp, how, when, voucher, bundle)
-        with self._changing() as rows:
+        with self._changing() as known:
+            self._check_current(fp)
             holder = self.by_name(new.petname)
             if holder is not None and holder.fingerprint != fp:
                 raise PetnameTaken(
                     petname=holder.petname, fingerprint=to_groups(holder.fingerprint)
                 )
-            old = rows.get(fp)
+            old = known.trusted.get(fp)
             if old is not None:
                 if holder is None:
                     raise AlreadyTrusted(petname=old.petname)
                 better = old if old.verified and not new.verified else new
-                new = attrs.evolve(better, bundle=new.bundle or old.bundle)
-            rows[fp] = new
+                new = attrs.evolve(better, bundle=new.bundle or old.bundle, before=old.before)
+            known.trusted[fp] = new
         return new
 
     def remove(self, petname: str) -> Trusted:
@@ -188,11 +139,11 @@ class TrustStore:
 
         :raises NotTrusted: if there is none.
         """
-        with self._changing() as rows:
+        with self._changing() as known:
             found = self.by_name(petname)
             if found is None:
                 raise NotTrusted(who=clean_name(petname))
-            del rows[found.fingerprint]
+            del known.trusted[found.fingerprint]
         return found
 
     def learn_bundle(self, fp: bytes, bundle: Bundle) -> None:
@@ -202,21 +153,142 @@ class TrustStore:
         :raises NotTrusted: if *fp* is not trusted.
         :raises BundleMismatch: if the bundle is another's.
         """
-        with self._changing() as rows:
-            if fp not in rows:
+        with self._changing() as known:
+            if fp not in known.trusted:
                 raise NotTrusted(who=to_groups(fp))
-            rows[fp] = attrs.evolve(rows[fp], bundle=bundle)
+            known.trusted[fp] = attrs.evolve(known.trusted[fp], bundle=bundle)
+
+    # Who is trusted no more
+
+    @property
+    def revoked(self) -> tuple[Revoked, ...]:
+        """The identities that are never to be trusted again, in the order in which they came."""
+        return tuple(self._known.revoked.values())
+
+    def revocation(self, fp: bytes) -> bytes | None:
+        """
+        Return the signature, 64 bytes, by which *fp* revoked itself, None if it is not known to
+        have done so: the evidence for its removal from a room.
+        """
+        found = self._known.revoked.get(fp)
+        return None if found is None else found.signature
+
+    def revoke(self, certificate: bytes, when: datetime) -> Revoked:
+        """
+        Never trust the identity again that *certificate* revokes, nor let it be added.
+
+        Whoever took its place before stays trusted: `successor` tells.
+
+        :raises EncodingError, UnsupportedVersion, BadSignature: as `check_revocation`.
+        """
+        fp = check_revocation(certificate)
+        with self._changing() as known:
+            return known.revoke(Revoked(fp, certificate, when))
+
+    def follow(self, certificate: bytes, when: datetime) -> tuple[Trusted, Trusted]:
+        """
+        Trust the new identity that the succession *certificate* names, in the old one's place.
+
+        :returns: what was known of the old one, and what is of the new one.
+        :raises EncodingError, UnsupportedVersion, BadSignature: as `check_succession`.
+        :raises NotTrusted: if the old one is not trusted.
+        :raises SuccessorOfRevoked: if the old one is revoked, at whatever time it signed this.
+        :raises IdentityRevoked: if the new one is.
+        :raises IdentitySucceeded: if one of them has a successor.
+        :raises AlreadyTrusted: if the new one is trusted under a name of its own.
+        """
+        said = check_succession(certificate)
+        with self._changing() as known:
+            if said.old in known.revoked:
+                raise SuccessorOfRevoked(fingerprint=to_groups(said.old))
+            self._check_current(said.old)
+            self._check_current(said.new.fingerprint)
+            was = known.trusted.get(said.old)
+            if was is None:
+                raise NotTrusted(who=to_groups(said.old))
+            if (other := known.trusted.get(said.new.fingerprint)) is not None:
+                raise AlreadyTrusted(petname=other.petname)
+            now = was.succeeded(said.new, when)
+            rows = [now if each is was else each for each in known.trusted.values()]
+            known.trusted = {each.fingerprint: each for each in rows}
+        return was, now
+
+    def take_over(self, other: TrustStore, me: bytes) -> list[Trusted]:
+        """
+        Trust whom *other* trusts, where nothing is known of them here, and revoke whom it does.
+
+        :param me: whom this store belongs to, who is not among them.
+        :returns: those who are not taken over, since their petname is another's here.
+        """
+        left = []
+        with self._changing() as known:
+            for revoked in other.revoked:
+                known.revoke(revoked)
+            names = {_key(each.petname) for each in known.trusted.values()}
+            before = {fp for each in known.trusted.values() for fp in each.before}
+            for each in other:
+                if each.fingerprint in {me, *known.trusted, *known.revoked, *before}:
+                    continue
+                if _key(each.petname) in names:
+                    left.append(each)
+                else:
+                    known.trusted[each.fingerprint] = each
+        return left
+
+    def _check_current(self, fp: bytes) -> None:
+        """Check that *fp* is not one that was, by what was on disk at the begin of a change."""
+        if fp in self._known.revoked:
+            raise IdentityRevoked(fingerprint=to_groups(fp))
+        if (now := self.successor(fp)) is not None:
+            raise IdentitySucceeded(
+                fingerprint=to_groups(fp),
+                petname=now.petname,
+                successor=to_groups(now.fingerprint),
+            )
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[bytes, Trusted]]:
-        """Give a copy to change, which takes the place of the rows once it is safe on disk."""
+    def _changing(self) -> Iterator[_Known]:
+        """Give a copy to change, which takes the place of what is known once it is on disk."""
         with nullcontext() if self._file is None else self._file.locked():
             self.refresh()
-            rows = dict(self._rows)
-            yield rows
+            known = _Known(dict(self._known.trusted), dict(self._known.revoked))
+            yield known
             if self._file is not None:
-                self._file.write(_content(rows))
-            self._rows = rows
+                self._file.write(known.encode())
+            self._known = known
+
+
+@attrs.define
+class _Known:
+    """All that is in a store, by fingerprint."""
+
+    trusted: dict[bytes, Trusted] = attrs.Factory(dict)
+    revoked: dict[bytes, Revoked] = attrs.Factory(dict)
+
+    def revoke(self, new: Revoked) -> Revoked:
+        """Trust the identity no more; returns what is known of it, which once known stays."""
+        was = self.trusted.pop(new.fingerprint, None)
+        if was is not None:
+            new = attrs.evolve(new, petname=was.petname)
+        return self.revoked.setdefault(new.fingerprint, new)
+
+    def encode(self) -> bytes:
+        return encode(
+            [each.value() for each in self.trusted.values()],
+            [each.value() for each in self.revoked.values()],
+        )
+
+    @classmethod
+    def of(cls, path: Path, content: bytes) -> _Known:
+        try:
+            trusted, revoked = shaped(decode(content), list, list)
+            return cls(
+                {each.fingerprint: each for each in map(Trusted.of, trusted)},
+                {each.fingerprint: each for each in map(Revoked.of, revoked)},
+            )
+        except (Malformed, BadPetname, BundleMismatch, ValueError):
+            # Only this identity can have written it, so it was a program with a fault.
+            raise DamagedFile(path=path, what="it does not hold trusted identities") from None
 
 
 def _key(petname: str) -> str:
@@ -224,37 +296,7 @@ def _key(petname: str) -> str:
     return unicodedata.normalize("NFKC", petname).casefold()
 
 
-def _content(rows: dict[bytes, Trusted]) -> bytes:
-    return encode(
-        *(
-            (
-                each.petname,
-                each.fingerprint,
-                each.how,
-                each.when.isoformat(),
-                each.voucher or b"",
-                each.bundle.encode() if each.bundle else b"",
-            )
-            for each in rows.values()
-        )
-    )
-
-
-def _rows(path: Path, content: bytes) -> dict[bytes, Trusted]:
-    try:
-        return {row.fingerprint: row for row in map(_row, decode(content))}
-    except (Malformed, BadPetname, BundleMismatch, ValueError):
-        # Only this identity can have written it, so it was a program with a fault.
-        raise DamagedFile(path=path, what="it does not hold trusted identities") from None
-
-
-def _row(fields: Any) -> Trusted:
-    petname, fp, how, when, voucher, bundle = shaped(fields, str, LENGTH, str, str, bytes, bytes)
-    return Trusted(
-        petname,
-        fp,
-        how,
-        datetime.fromisoformat(when),
-        voucher or None,
-        Bundle.decode(bundle) if bundle else None,
-    )
+def _from_1(content: bytes) -> bytes:
+    """Return *content* of version 1, which knew neither successors nor revocations, as of 2."""
+    rows = (shaped(row, str, bytes, str, str, bytes, bytes) for row in decode(content))
+    return encode([[*row, []] for row in rows], [])

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat import sealedfile
 from securechat.encoding import decode, encode
-from securechat.errors import DamagedFile, NotPrivate, UnsupportedVersion
+from securechat.errors import DamagedFile, EncodingError, NotPrivate, UnsupportedVersion
 from securechat.identity import Identity
 from securechat.sealedfile import SealedFile
 
@@ -75,6 +75,32 @@ class SealedFileTests(SynchronousTestCase):
         SealedFile(self.path, ALICE, "test", 2).write(b"")
         error = self.assertRaises(UnsupportedVersion, self.file.read)
         self.assertIn("you must upgrade", str(error))
+
+    def test_older_version(self) -> None:
+        """What earlier versions wrote is brought to this one, step by step; the file stays."""
+        self.file.write(b"content")
+        before = self.path.read_bytes()
+        steps = {1: lambda content: content + b", then", 2: lambda content: content + b", now"}
+        newer = SealedFile(self.path, ALICE, "test", 3, steps)
+        self.assertEqual(newer.read(), b"content, then, now")
+        self.assertEqual(self.path.read_bytes(), before)
+        newer.write(b"new")
+        self.assertEqual(newer.read(), b"new")
+
+    def test_version_too_old(self) -> None:
+        """What an earlier version wrote, and nothing can read any more, is told as such."""
+        self.file.write(b"content")
+        later = SealedFile(self.path, ALICE, "test", 3, {2: bytes})
+        self.assertRaises(UnsupportedVersion, later.read)
+
+    def test_older_content_that_is_none(self) -> None:
+        """Content of an earlier version that cannot be brought to this one is damaged."""
+
+        def step(content: bytes) -> bytes:
+            raise EncodingError(what="not so")
+
+        self.file.write(b"content")
+        self.assertRaises(DamagedFile, SealedFile(self.path, ALICE, "test", 2, {1: step}).read)
 
     def test_open_to_others(self) -> None:
         """A file that others can read is refused."""

@@ -2,100 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.encoding import encode
+from securechat.encoding import Value, decode, encode
 from securechat.errors import (
     AlreadyTrusted,
-    BadPetname,
+    BadSignature,
     BundleMismatch,
     DamagedFile,
+    IdentityRevoked,
+    IdentitySucceeded,
     NotTrusted,
     PetnameTaken,
+    SuccessorOfRevoked,
+    UnsupportedVersion,
 )
-from securechat.fingerprint import short, to_groups
+from securechat.fingerprint import to_groups
 from securechat.identity import Identity
+from securechat.revocation import revocation
 from securechat.sealedfile import SealedFile
-from securechat.trust import TRUST_FILE, VERSION, Trusted, TrustStore, check_petname
+from securechat.succession import succession
+from securechat.trust import TRUST_FILE, VERSION, TrustStore
+from securechat.trusted import Revoked, Trusted
 
-ALICE, BOB, CAROL = (Identity.generate() for _ in range(3))
+ALICE, BOB, CAROL, DAVE = (Identity.generate() for _ in range(4))
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=1)
 
 
-class PetnameTests(SynchronousTestCase):
-    """The user's own words for others."""
-
-    def test_names(self) -> None:
-        """Names of any script, with single spaces, are taken, in NFC."""
-        for name in ("bob", "Bob the Builder", "Жанна", "李", "x" * 64):
-            self.assertEqual(check_petname(name), name)
-        self.assertEqual(check_petname("Ren\u0065\u0301"), "Ren\u00e9")
-
-    def test_others(self) -> None:
-        """What cannot be a petname is refused with the reason."""
-        groups = to_groups(BOB.fingerprint)
-        for text, what in {
-            "": "empty",
-            "x" * 65: "65 characters",
-            " bob": "spaces",
-            "bob  b": "spaces",
-            "bob\n": "spaces",
-            "b\u202eob": "do not show",
-            "\x1b[2J": "do not show",
-            "\u200b": "do not show",
-            groups.replace("-", ""): "fingerprint",
-            short(BOB.fingerprint).lower(): "fingerprint",
-        }.items():
-            error = self.assertRaises(BadPetname, check_petname, text)
-            self.assertIn(what, str(error))
-
-    @given(st.text(st.characters(exclude_categories=())))
-    def test_any_text(self, text: str) -> None:
-        """Any text is a petname, which stays as it is, or is refused in words that show."""
-        try:
-            name = check_petname(text)
-        except BadPetname as error:
-            self.assertTrue(str(error).isprintable())
-        else:
-            self.assertEqual(check_petname(name), name)
-
-
-class TrustedTests(SynchronousTestCase):
-    """What is known of one identity."""
-
-    def test_hearsay_is_never_verified(self) -> None:
-        """Whoever came by another's word is not verified; whom the user met is."""
-        for how in ("typed", "file"):
-            self.assertTrue(Trusted("bob", BOB.fingerprint, how, NOON).verified)
-        vouched = Trusted("bob", BOB.fingerprint, "vouched", NOON, ALICE.fingerprint)
-        self.assertFalse(vouched.verified)
-
-    def test_voucher(self) -> None:
-        """There is a voucher exactly where somebody vouched."""
-        for how, voucher in (("vouched", None), ("typed", ALICE.fingerprint), ("dreamt", None)):
-            with self.assertRaises(ValueError):
-                Trusted("bob", BOB.fingerprint, how, NOON, voucher)  # type: ignore[arg-type]  # any
-
-    def test_bundle(self) -> None:
-        """A bundle that does not have the fingerprint is refused, and both are shown."""
-        with self.assertRaises(BundleMismatch) as caught:
-            Trusted("bob", BOB.fingerprint, "file", NOON, bundle=CAROL.bundle)
-        for identity in (BOB, CAROL):
-            self.assertIn(to_groups(identity.fingerprint), str(caught.exception))
-
-    def test_time(self) -> None:
-        """Time is kept in UTC to the second; without a time zone it is none."""
-        there = timezone(timedelta(hours=2))
-        local = datetime(2030, 1, 2, 14, 0, 0, 999, tzinfo=there)
-        when = Trusted("bob", BOB.fingerprint, "typed", local).when
-        self.assertEqual((when, when.tzinfo), (NOON, UTC))
-        with self.assertRaises(ValueError):
-            Trusted("bob", BOB.fingerprint, "typed", datetime(2030, 1, 2))
+def follows(old: Identity, new: Identity) -> bytes:
+    """The certificate by which *new* takes the place of *old*."""
+    return succession(old, new, date(2030, 1, 2))
 
 
 class StoreTests(SynchronousTestCase):
@@ -188,6 +129,184 @@ class StoreTests(SynchronousTestCase):
         self.assertIn(to_groups(CAROL.fingerprint), str(error))
         self.assertEqual(list(self.store), [Trusted("bob", BOB.fingerprint, "typed", NOON)])
 
+    # Revocation
+
+    def test_revoke(self) -> None:
+        """Who is revoked is not trusted any more, and is known as revoked, with the evidence."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.assertIsNone(self.store.revocation(BOB.fingerprint))
+        revoked = self.store.revoke(revocation(BOB), LATER)
+        self.assertEqual(revoked, Revoked(BOB.fingerprint, revocation(BOB), LATER, "bob"))
+        self.assertEqual(self.store.revoked, (revoked,))
+        self.assertNotIn(BOB.fingerprint, self.store)
+        self.assertIsNone(self.store.find(BOB.fingerprint))
+        self.assertIsNone(self.store.by_name("bob"))
+        self.assertEqual(list(self.store), [])
+        evidence = self.store.revocation(BOB.fingerprint)
+        assert evidence is not None
+        BOB.bundle.verify(evidence, "revocation", BOB.fingerprint)
+
+    def test_revoked_is_never_added(self) -> None:
+        """Who is revoked cannot be trusted, whether it was before or not; the name is free."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        for identity in BOB, CAROL:
+            self.assertEqual(
+                self.store.revoke(revocation(identity), NOON).petname,
+                "bob" if identity is BOB else "",
+            )
+            error = self.assertRaises(
+                IdentityRevoked, self.store.add, "bob", identity.fingerprint, "typed", LATER
+            )
+            self.assertIn(to_groups(identity.fingerprint), str(error))
+        self.store.add("bob", DAVE.fingerprint, "typed", LATER)
+
+    def test_revoke_again(self) -> None:
+        """To revoke one again changes nothing of what is known."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        first = self.store.revoke(revocation(BOB), NOON)
+        self.assertEqual(self.store.revoke(revocation(BOB), LATER), first)
+        self.assertEqual(self.store.revoked, (first,))
+
+    def test_nobody_else_revokes(self) -> None:
+        """A certificate that the identity did not sign changes nothing."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        *keys, _ = decode(revocation(BOB))
+        *_, signature = decode(revocation(CAROL))
+        self.assertRaises(BadSignature, self.store.revoke, encode(*keys, signature), NOON)
+        self.assertIn(BOB.fingerprint, self.store)
+
+    # Succession
+
+    def test_follow(self) -> None:
+        """The new one has the name and the place of the old one, who is not trusted any more."""
+        bob = self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.store.add("dave", DAVE.fingerprint, "typed", NOON)
+        was, now = self.store.follow(follows(BOB, CAROL), LATER)
+        self.assertEqual((was, now), (bob, bob.succeeded(CAROL.bundle, LATER)))
+        self.assertEqual([each.petname for each in self.store], ["bob", "dave"])
+        self.assertEqual(self.store.by_name("bob"), now)
+        self.assertNotIn(BOB.fingerprint, self.store)
+        self.assertEqual(self.store.successor(BOB.fingerprint), now)
+        self.assertIsNone(self.store.successor(CAROL.fingerprint))
+
+    def test_follow_who_was_vouched_for(self) -> None:
+        """A successor is no better verified than whom it succeeded, until the user does it."""
+        self.store.add("bob", BOB.fingerprint, "vouched", NOON, voucher=ALICE.fingerprint)
+        _, now = self.store.follow(follows(BOB, CAROL), LATER)
+        self.assertEqual((now.how, now.verified, now.voucher),
+                         ("succeeded", False, ALICE.fingerprint))  # fmt: skip
+        better = self.store.add("bob", CAROL.fingerprint, "typed", LATER)
+        self.assertTrue(better.verified)
+        self.assertEqual((better.before, better.bundle), ((BOB.fingerprint,), CAROL.bundle))
+
+    def test_chain(self) -> None:
+        """Who follows step by step comes to the last one; what is old stays old."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        first = follows(BOB, CAROL)
+        self.store.follow(first, NOON)
+        _, now = self.store.follow(follows(CAROL, DAVE), LATER)
+        self.assertEqual(now.before, (BOB.fingerprint, CAROL.fingerprint))
+        self.assertEqual(list(self.store), [now])
+        for certificate in first, follows(CAROL, DAVE), follows(BOB, ALICE), follows(DAVE, BOB):
+            error = self.assertRaises(IdentitySucceeded, self.store.follow, certificate, LATER)
+            self.assertIn(to_groups(DAVE.fingerprint), str(error))
+        self.assertEqual(list(self.store), [now])
+
+    def test_succeeded_is_not_added_beside_its_successor(self) -> None:
+        """Only whoever removes the successor can trust the old one again."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.store.follow(follows(BOB, CAROL), NOON)
+        add = self.store.add
+        error = self.assertRaises(IdentitySucceeded, add, "rob", BOB.fingerprint, "typed", LATER)
+        self.assertIn("trust remove 'bob'", str(error))
+        self.store.remove("bob")
+        add("bob", BOB.fingerprint, "typed", LATER)
+
+    def test_follow_whom_nobody_knows(self) -> None:
+        """The successor of somebody who is not trusted is nobody."""
+        error = self.assertRaises(NotTrusted, self.store.follow, follows(BOB, CAROL), NOON)
+        self.assertIn(to_groups(BOB.fingerprint), str(error))
+        self.assertEqual(list(self.store), [])
+
+    def test_successor_with_a_name_of_its_own(self) -> None:
+        """Where the new one is trusted already, the user decides which name is to go."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.store.add("rob", CAROL.fingerprint, "typed", NOON)
+        follow, certificate = self.store.follow, follows(BOB, CAROL)
+        error = self.assertRaises(AlreadyTrusted, follow, certificate, LATER)
+        self.assertIn("trust remove 'rob'", str(error))
+        self.store.remove("rob")
+        follow(certificate, LATER)
+
+    def test_revocation_wins(self) -> None:
+        """Who is revoked names no successor, and nobody's successor is who is revoked."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.store.add("dave", DAVE.fingerprint, "typed", NOON)
+        self.store.revoke(revocation(BOB), NOON)
+        self.store.revoke(revocation(ALICE), NOON)
+        follow = self.store.follow
+        error = self.assertRaises(SuccessorOfRevoked, follow, follows(BOB, CAROL), LATER)
+        self.assertIn("stole its key", str(error))
+        self.assertRaises(IdentityRevoked, follow, follows(DAVE, ALICE), LATER)
+        self.assertEqual([each.petname for each in self.store], ["dave"])
+
+    def test_revocation_after_succession(self) -> None:
+        """Whoever took the place before stays trusted; the old one can never come back."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        _, now = self.store.follow(follows(BOB, CAROL), NOON)
+        self.assertEqual(self.store.revoke(revocation(BOB), LATER).petname, "")
+        self.assertEqual(list(self.store), [now])
+        self.assertEqual(self.store.successor(BOB.fingerprint), now)
+        self.store.remove("bob")
+        add = self.store.add
+        self.assertRaises(IdentityRevoked, add, "bob", BOB.fingerprint, "typed", LATER)
+
+    # Another identity of the same user
+
+    def test_take_over(self) -> None:
+        """A new identity trusts whom the old one did, as well, and revokes whom it did."""
+        other = TrustStore()
+        other.add("bob", BOB.fingerprint, "vouched", NOON, voucher=ALICE.fingerprint)
+        other.add("dave", DAVE.fingerprint, "typed", NOON)
+        other.add("me", ALICE.fingerprint, "typed", NOON)
+        other.revoke(revocation(CAROL), NOON)
+        self.assertEqual(self.store.take_over(other, ALICE.fingerprint), [])
+        self.assertEqual([each.petname for each in self.store], ["bob", "dave"])
+        self.assertEqual(list(self.store), list(other)[:2])
+        self.assertEqual(self.store.revoked, other.revoked)
+        self.assertEqual(self.store.take_over(other, ALICE.fingerprint), [])
+        self.assertEqual(len(self.store), 2)
+
+    def test_take_over_where_somebody_is_known(self) -> None:
+        """What is known here stays; only a revocation counts, wherever it is known."""
+        other = TrustStore()
+        other.add("rob", BOB.fingerprint, "vouched", NOON, voucher=ALICE.fingerprint)
+        other.add("Dave", DAVE.fingerprint, "typed", NOON)
+        other.revoke(revocation(CAROL), NOON)
+        bob = self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.store.add("dave", CAROL.fingerprint, "typed", NOON)
+        self.store.take_over(other, ALICE.fingerprint)
+        self.assertEqual([each.petname for each in self.store], ["bob", "Dave"])
+        self.assertEqual(self.store.find(BOB.fingerprint), bob)
+        self.assertEqual([each.petname for each in self.store.revoked], ["dave"])
+
+    def test_take_over_names_that_are_taken(self) -> None:
+        """Who has the petname of another here is left out, and told."""
+        other = TrustStore()
+        bob = other.add("Bob", BOB.fingerprint, "typed", NOON)
+        self.store.add("bob", CAROL.fingerprint, "typed", NOON)
+        self.assertEqual(self.store.take_over(other, ALICE.fingerprint), [bob])
+        self.assertNotIn(BOB.fingerprint, self.store)
+
+    def test_take_over_who_was_succeeded(self) -> None:
+        """Whose successor is trusted here is not trusted again."""
+        other = TrustStore()
+        other.add("rob", BOB.fingerprint, "typed", NOON)
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.store.follow(follows(BOB, CAROL), NOON)
+        self.assertEqual(self.store.take_over(other, ALICE.fingerprint), [])
+        self.assertNotIn(BOB.fingerprint, self.store)
+
 
 class FileStoreTests(StoreTests):
     """The same on disk, and what only a file can meet."""
@@ -201,8 +320,13 @@ class FileStoreTests(StoreTests):
         """All that is known is there again, in the same order."""
         self.store.add("bob", BOB.fingerprint, "file", NOON, BOB.bundle)
         self.store.add("Жанна", CAROL.fingerprint, "vouched", NOON, voucher=BOB.fingerprint)
-        self.assertEqual(list(self.open()), list(self.store))
-        self.assertEqual(len(self.store), 2)
+        self.store.follow(follows(BOB, DAVE), LATER)
+        self.store.revoke(revocation(CAROL), LATER)
+        self.store.revoke(revocation(ALICE), LATER)
+        again = self.open()
+        self.assertEqual(list(again), list(self.store))
+        self.assertEqual(again.revoked, self.store.revoked)
+        self.assertEqual((len(again), len(again.revoked)), (1, 2))
 
     def test_two_programs(self) -> None:
         """What another program added is not lost by one's own change, and shows on refresh."""
@@ -235,19 +359,44 @@ class FileStoreTests(StoreTests):
         self.assertRaises(DamagedFile, self.store.add, "bob", BOB.fingerprint, "typed", NOON)
         self.assertEqual((self.home / TRUST_FILE).read_bytes(), before)
 
+    def test_older_file(self) -> None:
+        """What the first version wrote is read as it was meant, and written as of this one."""
+        rows: list[Value] = [
+            ("bob", BOB.fingerprint, "file", NOON.isoformat(), b"", BOB.bundle.encode()),
+            ("carol", CAROL.fingerprint, "vouched", NOON.isoformat(), BOB.fingerprint, b""),
+        ]
+        SealedFile(self.home / TRUST_FILE, ALICE, "trust", 1).write(encode(*rows))
+        store = self.open()
+        expected = [
+            Trusted("bob", BOB.fingerprint, "file", NOON, bundle=BOB.bundle),
+            Trusted("carol", CAROL.fingerprint, "vouched", NOON, BOB.fingerprint),
+        ]
+        self.assertEqual((list(store), store.revoked), (expected, ()))
+        store.remove("carol")
+        SealedFile(self.home / TRUST_FILE, ALICE, "trust", VERSION).read()
+        self.assertEqual(list(self.open()), expected[:1])
+
+    def test_newer_file(self) -> None:
+        """What a later version wrote is told as such, and left as it is."""
+        SealedFile(self.home / TRUST_FILE, ALICE, "trust", VERSION + 1).write(b"")
+        self.assertRaises(UnsupportedVersion, self.open)
+
     def test_nonsense(self) -> None:
         """Content of another shape, as only a faulty program could write, is refused."""
         fp, when = BOB.fingerprint, NOON.isoformat()
-        for content in (
-            b"",
-            encode(1),
-            encode(["bob", fp, "typed", when, b""]),
-            encode(["", fp, "typed", when, b"", b""]),
-            encode(["bob", fp, "dreamt", when, b"", b""]),
-            encode(["bob", fp, "typed", "noon", b"", b""]),
-            encode(["bob", fp, "typed", when, b"", CAROL.bundle.encode()]),
-            encode(["bob", fp, "typed", when, b"", encode(2)]),
-        ):
-            SealedFile(self.home / TRUST_FILE, ALICE, "trust", VERSION).write(content)
-            error = self.assertRaises(DamagedFile, self.open)
-            self.assertIn("trusted identities", str(error))
+        nonsense: list[Any] = [
+            1,
+            ["bob", fp, "typed", when, b"", b""],
+            ["", fp, "typed", when, b"", b"", []],
+            ["bob", fp, "dreamt", when, b"", b"", []],
+            ["bob", fp, "typed", "noon", b"", b"", []],
+            ["bob", fp, "typed", when, b"", CAROL.bundle.encode(), []],
+            ["bob", fp, "typed", when, b"", encode(2), []],
+            ["bob", fp, "succeeded", when, b"", b"", []],
+            ["bob", fp, "typed", when, b"", b"", [fp[1:]]],
+        ]
+        contents = [b"", encode(1), encode([]), *(encode([row], []) for row in nonsense)]
+        contents += [encode([], [[fp, b"", "noon", ""]]), encode([], [[fp, when]])]
+        for version, content in [(1, encode(1)), (1, b""), *((VERSION, each) for each in contents)]:
+            SealedFile(self.home / TRUST_FILE, ALICE, "trust", version).write(content)
+            self.assertRaises(DamagedFile, self.open)

@@ -19,7 +19,7 @@ from securechat.cli.profile import Profile
 from securechat.errors import BadPetname, IdentityExists
 from securechat.fingerprint import to_groups, to_words
 from securechat.identity import Identity
-from securechat.trust import check_petname
+from securechat.trusted import check_petname
 
 
 def checked_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

@@ -22,7 +22,8 @@ from securechat.errors import (
 )
 from securechat.fingerprint import parse, to_groups, to_words
 from securechat.identity import Bundle
-from securechat.trust import How, Trusted, TrustStore
+from securechat.trust import TrustStore
+from securechat.trusted import How, Trusted
 
 
 @click.group(short_help="Whom you trust: add, list, remove.")

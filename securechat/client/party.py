@@ -64,9 +64,16 @@ class Party:
 
     def trusts(self, fingerprint: bytes) -> bool:
         """Whether *fingerprint* is among the trusted identities, now or a second ago."""
-        if self.clock.seconds() - self._looked >= LOOK_SECONDS:
-            self._look()
+        self._look_again()
         return fingerprint in self._trust
+
+    def revoked(self, fingerprint: bytes) -> bytes | None:
+        """
+        Return the signature, 64 bytes, by which *fingerprint* has revoked itself, as far as the
+        user knew a second ago: the evidence on which any member may remove it.
+        """
+        self._look_again()
+        return self._trust.revocation(fingerprint)
 
     def knows(self, bundle: Bundle) -> bool:
         """
@@ -79,6 +86,10 @@ class Party:
             with self.storing():
                 self._trust.learn_bundle(bundle.fingerprint, bundle)
         return known is not None
+
+    def _look_again(self) -> None:
+        if self.clock.seconds() - self._looked >= LOOK_SECONDS:
+            self._look()
 
     def _look(self) -> None:
         self._looked = self.clock.seconds()

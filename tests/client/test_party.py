@@ -12,6 +12,8 @@ from securechat.client.events import Event, StorageFailed
 from securechat.client.party import DISCREET_SECONDS, LOOK_SECONDS, MAX_DISCREET, Party
 from securechat.errors import DamagedFile
 from securechat.identity import Identity
+from securechat.revocation import revocation
+from securechat.succession import succession
 from securechat.trust import TRUST_FILE, TrustStore
 from securechat.wire import Line, Nack
 
@@ -55,6 +57,28 @@ class TrustTests(PartyCase):
         self.elsewhere.remove("friend")
         self.assertFalse(self.party.knows(FRIEND.bundle))
         self.assertFalse(self.party.trusts(FRIEND.fingerprint))
+
+    def test_another_program_revokes_somebody(self) -> None:
+        """Nobody is let in on it at once, and a second later there is evidence for a removal."""
+        self.elsewhere.add("friend", FRIEND.fingerprint, "typed", NOON)
+        self.assertTrue(self.party.knows(FRIEND.bundle))
+        self.elsewhere.revoke(revocation(FRIEND), NOON)
+        self.assertIsNone(self.party.revoked(FRIEND.fingerprint))
+        self.clock.advance(LOOK_SECONDS)
+        evidence = self.party.revoked(FRIEND.fingerprint)
+        assert evidence is not None
+        FRIEND.bundle.verify(evidence, "revocation", FRIEND.fingerprint)
+        self.assertFalse(self.party.trusts(FRIEND.fingerprint))
+        self.assertFalse(self.party.knows(FRIEND.bundle))
+        self.assertIsNone(self.party.revoked(STRANGER.fingerprint))
+
+    def test_another_program_follows_a_succession(self) -> None:
+        """The new identity is let in, and the old one is not any more."""
+        self.elsewhere.add("friend", FRIEND.fingerprint, "typed", NOON)
+        self.assertTrue(self.party.knows(FRIEND.bundle))
+        self.elsewhere.follow(succession(FRIEND, STRANGER, NOON.date()), NOON)
+        self.assertTrue(self.party.knows(STRANGER.bundle))
+        self.assertFalse(self.party.knows(FRIEND.bundle))
 
     def test_bundle_that_is_met(self) -> None:
         """Is kept, of those who are trusted, once."""
