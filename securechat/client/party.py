@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from securechat.client.events import Event, StorageFailed
@@ -56,6 +57,8 @@ class Party:
         self.emit = emit
         self.silent = silent
         self.journal = journal
+        self.staging = DeferredLock()
+        """Held by the one room in which a change is on its way: a connection has one at a time."""
         self._trust = trust
         self._looked = clock.seconds()
         self._discreet: set[IDelayedCall] = set()

@@ -10,9 +10,9 @@ from twisted.internet.defer import CancelledError
 
 from securechat.address import Address
 from securechat.client.known import KnownRooms
-from securechat.client.membership import Membership
+from securechat.client.membership import Membership, removed
 from securechat.client.party import Party
-from securechat.errors import NotAMember
+from securechat.errors import NotAMember, SecureChatError
 from securechat.group.room import Room
 
 
@@ -31,6 +31,7 @@ class Rooms:
         self._name = name
         self._memberships: dict[bytes, Membership] = {}
         self._absent: dict[str, Room] = {}
+        self._renewals: dict[bytes, bytes] = {}  # by G, of rooms that were kept
 
     def __iter__(self) -> Iterator[Membership]:
         return iter(list(self._memberships.values()))
@@ -43,11 +44,11 @@ class Rooms:
         """
         Return the membership of *room*.
 
-        :raises NotAMember: if the client is not in it.
+        :raises NotAMember: if the client is not in it; `WasRemoved` says by whom it was removed.
         """
         membership = self.find(room.id)
         if membership is None:
-            raise NotAMember(label=room.label)
+            raise NotAMember(label=room.label) if room.gone is None else removed(room.gone)
         return membership
 
     def known(self, label: str) -> bytes | None:
@@ -70,10 +71,19 @@ class Rooms:
     def seat(self, room: Room) -> Membership:
         """Take the stream of *room* from now on."""
         self._absent.pop(room.label, None)
-        membership = self._memberships[room.id] = Membership(self._party, room, self._name)
+        renewal = self._renewals.pop(room.id, None)
+        membership = Membership(self._party, room, self._name, self.end, renewal)
+        self._memberships[room.id] = membership
         return membership
 
     def unseat(self, membership: Membership) -> None:
         """The client does not come into that room after all."""
         del self._memberships[membership.room.id]
         membership.leave_alone(CancelledError())
+
+    def end(self, membership: Membership, error: SecureChatError) -> None:
+        """The client is no member of that room any more, because of *error*: keep nothing of it."""
+        membership.kept = False
+        self._memberships.pop(membership.room.id, None)
+        self._party.journal.forget(membership.room.id)
+        membership.leave_alone(error)
