@@ -710,6 +710,28 @@ class NoBundle(SecureChatError):
 
 
 @_error
+class NoCertificate(SecureChatError):
+    """
+    {name} holds no {kind} certificate that can be used: {what}. Whoever it is about has it in a
+    file {kind}-….txt beside their key, and can send it again.
+    """
+
+    name: str
+    kind: str
+    what: str
+
+
+@_error
+class OwnCertificate(SecureChatError):
+    """
+    That certificate is about your own identity, and is for your friends: send it to them, and let
+    them say securechat trust {verb} FILE.
+    """
+
+    verb: str
+
+
+@_error
 class IdentityExists(FileExists):
     """
     You have an identity already, in {path}, and it is not overwritten. "securechat id" shows it;

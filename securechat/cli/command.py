@@ -14,6 +14,7 @@ from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.identity import id_, init
 from securechat.cli.options import home_option, version_option
 from securechat.cli.rooms import rooms
+from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
 from securechat.errors import SecureChatError
 
@@ -64,5 +65,5 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in demo, init, id_, trust, chat, rooms:
+for each in demo, init, id_, succeed, trust, chat, rooms:
     securechat.add_command(each)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from securechat import armour
+from securechat.cli.certificates import follow, read_text, revoke
 from securechat.cli.names import check_on_screen
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
+from securechat.cli.standing import came, described, described_revoked, shown_revoked
 from securechat.errors import (
     BadFingerprint,
     EncodingError,
@@ -23,10 +24,10 @@ from securechat.errors import (
 from securechat.fingerprint import parse, to_groups, to_words
 from securechat.identity import Bundle
 from securechat.trust import TrustStore
-from securechat.trusted import How, Trusted
+from securechat.trusted import How
 
 
-@click.group(short_help="Whom you trust: add, list, remove.")
+@click.group(short_help="Whom you trust: add, list, remove, revoke, follow.")
 @common
 def trust(home: Path) -> None:
     """
@@ -67,9 +68,9 @@ def add(
     how: How = "typed" if bundle is None else "file"
     added = store.add(name, fp, how, datetime.now(UTC), bundle)
     if as_json:
-        echo_json(_described(added))
+        echo_json(described(added))
         return
-    click.echo(f"You trust {added.petname} now, {_came(added, store)}:\n\n    {to_groups(fp)}")
+    click.echo(f"You trust {added.petname} now, {came(added, store)}:\n\n    {to_groups(fp)}")
     if bundle is not None:
         click.echo(
             f"\n    {to_words(fp)}\n\nCompare this with what {added.petname} sees by "
@@ -82,18 +83,28 @@ def add(
 @json_option
 @common
 def list_(home: Path, passphrase: Passphrase, as_json: bool) -> None:
-    """Show whom you trust, by which fingerprint, since when and how you came by it."""
+    """
+    Show whom you trust, by which fingerprint, since when and how you came by it; and who was
+    revoked, and so is never trusted again.
+    """
     _, identity = Profile.unlock(home, passphrase)
     store = TrustStore.open(home, identity)
     if as_json:
-        echo_json([_described(each) for each in store])
+        echo_json(
+            {
+                "trusted": [described(each) for each in store],
+                "revoked": [described_revoked(each) for each in store.revoked],
+            }
+        )
         return
     if not len(store):
         click.echo("You trust nobody yet: securechat trust add NAME FINGERPRINT", err=True)
     for each in store:
         since = each.when.date().isoformat()
-        click.echo(f"{each.petname}  ({_came(each, store)}, {since})")
+        click.echo(f"{each.petname}  ({came(each, store)}, {since})")
         click.echo(f"    {to_groups(each.fingerprint)}")
+    for revoked in store.revoked:
+        click.echo(f"{shown_revoked(revoked)}\n    {to_groups(revoked.fingerprint)}")
 
 
 @trust.command(short_help="Trust somebody no more.")
@@ -110,7 +121,7 @@ def remove(home: Path, name: str, passphrase: Passphrase, as_json: bool) -> None
     store = TrustStore.open(home, identity)
     removed = store.remove(name)
     if as_json:
-        echo_json(_described(removed))
+        echo_json(described(removed))
     else:
         click.echo(f"You trust {removed.petname} no more: {to_groups(removed.fingerprint)}")
 
@@ -129,8 +140,7 @@ def _read(source: tuple[str, ...]) -> tuple[bytes, Bundle | None]:
             if len(source) == 1 and ("." in source[0] or os.sep in source[0]):
                 raise NeitherFingerprintNorFile(name=source[0]) from None
             raise
-    with click.open_file(source[0], encoding="utf-8", errors="replace") as file:
-        text = file.read(armour.MAX_LENGTH + 1)
+    text = read_text(source[0])
     try:
         bundle = Bundle.from_armour(text)
     except EncodingError as error:
@@ -138,22 +148,5 @@ def _read(source: tuple[str, ...]) -> tuple[bytes, Bundle | None]:
     return bundle.fingerprint, bundle
 
 
-def _came(trusted: Trusted, store: TrustStore) -> str:
-    """Return how the fingerprint of *trusted* came, in words."""
-    if trusted.voucher is None:
-        return {"typed": "by the fingerprint that you typed", "file": "by a file"}[trusted.how]
-    voucher = store.find(trusted.voucher)
-    who = to_groups(trusted.voucher) if voucher is None else voucher.petname
-    return f"because {who} vouched, not verified by you"
-
-
-def _described(trusted: Trusted) -> dict[str, object]:
-    voucher = trusted.voucher and to_groups(trusted.voucher)
-    return {
-        "name": trusted.petname,
-        "fingerprint": to_groups(trusted.fingerprint),
-        "how": trusted.how,
-        "when": trusted.when.isoformat(),
-        "voucher": voucher,
-        "verified": trusted.verified,
-    }
+for each in revoke, follow:
+    trust.add_command(each)

@@ -70,6 +70,15 @@ class KnownRooms:
         with self._changing():
             self._rooms.pop((relay.dialled, label), None)
 
+    def take_over(self, other: KnownRooms) -> None:
+        """
+        Know what *other* knows, of the same user's other identity; what is known here stays.
+
+        :raises DamagedFile, NotPrivate, UnsupportedVersion: as `SealedFile.read`.
+        """
+        with self._changing():
+            self._rooms = other._rooms | self._rooms
+
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Let what is on disk now be changed, and keep it there."""

@@ -119,7 +119,7 @@ class ProfileTests(CommandTestCase):
         shown = self.json("id")
         self.assertEqual((shown["name"], shown["fingerprint"]), ("", before["fingerprint"]))
         self.assertIn("trust add NAME", shown["trust"])
-        self.assertEqual(self.json("trust", "list"), [])
+        self.assertEqual(self.json("trust", "list"), {"trusted": [], "revoked": []})
 
     def test_profile_of_another_identity(self) -> None:
         """Where somebody exchanged the profile, the first command that opens the key says so."""

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from securechat import keyfile
 from securechat.fingerprint import parse, to_groups
+from securechat.identity import Identity
+from securechat.revocation import revocation
+from securechat.succession import succession
 from securechat.trust import TrustStore
 from tests.cli import CommandTestCase
 
@@ -23,7 +26,8 @@ class TrustTestCase(CommandTestCase):
 
     def trusted(self) -> dict[str, str]:
         """Whom Alice trusts: name and fingerprint."""
-        return {each["name"]: each["fingerprint"] for each in self.json("trust", "list")}
+        rows = self.json("trust", "list")["trusted"]
+        return {each["name"]: each["fingerprint"] for each in rows}
 
 
 class AddTests(TrustTestCase):
@@ -54,7 +58,7 @@ class AddTests(TrustTestCase):
         shown = self.ok("trust", "add", "bob", file)
         self.assertIn(self.bob["words"], shown)
         self.assertIn("Compare", shown)
-        (row,) = self.json("trust", "list")
+        (row,) = self.json("trust", "list")["trusted"]
         self.assertEqual((row["how"], row["verified"]), ("file", True))
 
     def test_stdin(self) -> None:
@@ -136,6 +140,7 @@ class AddTests(TrustTestCase):
                 "how": "typed",
                 "when": "",
                 "voucher": None,
+                "before": [],
                 "verified": True,
             },
         )
@@ -160,9 +165,46 @@ class ListTests(TrustTestCase):
         shown = self.ok("trust", "list")
         self.assertIn("carol  (because dave vouched, not verified by you, ", shown)
         self.assertIn("dave  (by the fingerprint that you typed, ", shown)
-        rows = self.json("trust", "list")
+        rows = self.json("trust", "list")["trusted"]
         self.assertEqual([each["verified"] for each in rows], [False, True])
         self.assertEqual(rows[0]["voucher"], to_groups(dave))
+
+    def test_shows_successors(self) -> None:
+        """Who took whose place is shown, and whether the user verified it."""
+        store = TrustStore.open(self.home, keyfile.load(self.home / keyfile.KEY_FILE, None))
+        old, new, other, newer = (Identity.generate() for _ in range(4))
+        now = datetime.now(UTC)
+        store.add("carol", old.fingerprint, "typed", now)
+        store.add("dave", other.fingerprint, "vouched", now, voucher=old.fingerprint)
+        store.follow(succession(old, new, now.date()), now)
+        store.follow(succession(other, newer, now.date()), now)
+        shown = self.ok("trust", "list")
+        self.assertIn(f"carol  (in the place of {to_groups(old.fingerprint)}, 2", shown)
+        self.assertIn(f"place of {to_groups(other.fingerprint)}, not verified by you, 2", shown)
+        rows = self.json("trust", "list")["trusted"]
+        self.assertEqual([each["how"] for each in rows], ["succeeded", "succeeded"])
+        self.assertEqual(
+            [each["before"] for each in rows],
+            [[to_groups(old.fingerprint)], [to_groups(other.fingerprint)]],
+        )
+
+    def test_shows_the_revoked(self) -> None:
+        """Who was revoked is not among the trusted, but is shown, by the name it had."""
+        store = TrustStore.open(self.home, keyfile.load(self.home / keyfile.KEY_FILE, None))
+        carol, dave = Identity.generate(), Identity.generate()
+        store.add("carol", carol.fingerprint, "typed", datetime.now(UTC))
+        for identity in carol, dave:
+            store.revoke(revocation(identity), datetime.now(UTC))
+        shown = self.ok("trust", "list")
+        self.assertIn("carol  (REVOKED, 2", shown)
+        self.assertIn("somebody whom you did not trust  (REVOKED, 2", shown)
+        rows = self.json("trust", "list")
+        self.assertEqual(rows["trusted"], [])
+        self.assertEqual([each["name"] for each in rows["revoked"]], ["carol", None])
+        self.assertEqual(
+            [each["fingerprint"] for each in rows["revoked"]],
+            [to_groups(carol.fingerprint), to_groups(dave.fingerprint)],
+        )
 
 
 class RemoveTests(TrustTestCase):

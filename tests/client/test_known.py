@@ -67,6 +67,17 @@ class KnownRoomsTests(SynchronousTestCase):
         self.assertIsNone(other.find(HERE, "lobby"))
         self.assertEqual(KnownRooms.open(self.home, ME).find(HERE, "attic"), OTHER)
 
+    def test_another_identity_of_the_same_user(self) -> None:
+        """Its rooms are taken over; what is known here stays."""
+        old = KnownRooms.open(Path(self.mktemp()), Identity.generate())
+        for label in "lobby", "attic":
+            old.learn(HERE, label, OTHER)
+        self.rooms.learn(HERE, "lobby", ROOM)
+        self.rooms.take_over(old)
+        again = KnownRooms.open(self.home, ME)
+        self.assertEqual(again.find(HERE, "lobby"), ROOM)
+        self.assertEqual(again.find(HERE, "attic"), OTHER)
+
     def test_file_that_holds_something_else(self) -> None:
         """A program with a fault wrote it: it is left as it is."""
         self.rooms.learn(HERE, "lobby", ROOM)
