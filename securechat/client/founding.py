@@ -45,7 +45,8 @@ class Founding:
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about this founding."""
         # That an entry is refused the relay says without a subject.
-        mine = line.code is Code.ENTRY or line.subject == self._membership.room.label
+        nameless = line.code is Code.ENTRY and line.subject == "-"
+        mine = nameless or line.subject == self._membership.room.label
         if mine:
             self.failed(error_for(line))
         return mine

@@ -31,6 +31,9 @@ class Keeper(Protocol):
     kept: bool
     """Whether the room is one to come back to."""
 
+    def changes(self) -> dict[str, bytes | None]:
+        """Return the parts to keep that have changed since the last time."""
+
     def settled(self, events: list[RoomEvent]) -> None:
         """What has happened is stored: send, and tell."""
 
@@ -81,7 +84,7 @@ class Journal:
         if self._state is not None:
             for keeper in self._noted:
                 if keeper.kept:
-                    self._state.save(self._relay, keeper.room.id, keeper.room.changes())
+                    self._state.save(self._relay, keeper.room.id, keeper.changes())
             try:
                 self._state.commit()
             except StateNotKept as error:

@@ -12,7 +12,7 @@ from securechat.address import Address
 from securechat.client.known import KnownRooms
 from securechat.client.membership import Membership, removed
 from securechat.client.party import Party
-from securechat.errors import NotAMember, SecureChatError
+from securechat.errors import KeysGone, NotAMember, SecureChatError
 from securechat.group.room import Room
 
 
@@ -60,18 +60,40 @@ class Rooms:
         with self._party.storing():
             self._known.learn(self._relay, room.label, room.id)
 
-    def remember(self, room: Room) -> None:
-        """The client is a member of *room*, and may come back to it."""
-        self._absent[room.label] = room
+    def remember(self, room: Room, renewal: bytes | None = None) -> None:
+        """
+        The client is a member of *room*, and may come back to it.
 
-    def absent(self, label: str) -> Room | None:
-        """Return the room *label* to which the client may come back."""
-        return self._absent.get(label)
+        :param renewal: what is kept of its `Schedule`.
+        """
+        self._absent[room.label] = room
+        if renewal is not None:
+            self._renewals[room.id] = renewal
+
+    def absent(self, label: str, *, stuck: bool) -> Room | None:
+        """
+        Return the room *label* to which the client may come back. Nothing more is kept of one
+        that it was removed from.
+
+        :param stuck: whether that may be one whose keys are lost; else nothing is kept of it.
+        """
+        room = self._absent.get(label)
+        if room is not None and (room.gone is not None or (room.stuck and not stuck)):
+            del self._absent[label]
+            self._party.journal.forget(room.id)
+            return None
+        return room
+
+    def end_stuck(self, label: str) -> None:
+        """Keep nothing of the room *label* if the client is in it and has lost its keys."""
+        for each in self:
+            if each.room.label == label and each.room.stuck:
+                self.end(each, KeysGone(label=label))
 
     def seat(self, room: Room) -> Membership:
         """Take the stream of *room* from now on."""
         self._absent.pop(room.label, None)
-        renewal = self._renewals.pop(room.id, None)
+        renewal = self._renewals.get(room.id)
         membership = Membership(self._party, room, self._name, self.end, renewal)
         self._memberships[room.id] = membership
         return membership
