@@ -177,9 +177,7 @@ class ChatClient:
         """
         return maybeDeferred(self._found, label, policy)
 
-    def join(
-        self, label: str, *, patient: bool = False, rejoin: bool = False
-    ) -> Deferred[Room]:
+    def join(self, label: str, *, patient: bool = False, rejoin: bool = False) -> Deferred[Room]:
         """
         Join the room *label*. Fires with it once this newcomer has greeted; fails with
         `NoSuchRoom`, `RoomKnown`, `NobodyVouches`, `VoucherUnknown`, `AdmissionRefused`,
@@ -221,7 +219,7 @@ class ChatClient:
         the room is kept here but which one it was. Fails with `NotAMember`, a `RelayRefused`, or
         `NotConnected` if the client is closed before. To cancel stops the waiting, no more.
         """
-        return maybeDeferred(lambda: self._rooms.of(room).leave())
+        return maybeDeferred(self._leave, room)
 
     def kick(self, room: Room, *members: bytes) -> Deferred[None]:
         """
@@ -258,7 +256,7 @@ class ChatClient:
         `RelayRefused`, or `NotConnected` if the client is closed before. To cancel stops trying;
         what the relay has may land all the same.
         """
-        return maybeDeferred(lambda: self._member(room).want(Renewing(room.leaf_epoch)))
+        return maybeDeferred(self._renew, room)
 
     def online(self, room: Room) -> Deferred[frozenset[bytes]]:
         """
@@ -338,6 +336,12 @@ class ChatClient:
         if room.stuck:
             raise KeysGone(label=room.label)
         return membership
+
+    def _leave(self, room: Room) -> Deferred[None]:
+        return self._rooms.of(room).leave()
+
+    def _renew(self, room: Room) -> Deferred[None]:
+        return self._member(room).want(Renewing(room.leaf_epoch))
 
     def _kick(self, room: Room, members: frozenset[bytes]) -> Deferred[None]:
         membership = self._member(room)
@@ -471,9 +475,10 @@ class ChatClient:
             return  # a line of this client crossed another of the relay
         joining = [] if self._joining is None else [self._joining]
         parts = [*self._foundings.values(), *joining, *self._rooms]
-        if any(part.refused(line) for part in parts) or line.code is Code.NOT_MEMBER:
-            return  # the latter crossed the entry by which the client has gone
-        self._emit(Refusal(error_for(line)))
+        if any(part.refused(line) for part in parts):
+            return
+        if line.code not in (Code.NOT_MEMBER, Code.NO_ROOM):  # of a room that the client has left
+            self._emit(Refusal(error_for(line)))
 
     # What the parts use
 

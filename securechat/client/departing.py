@@ -94,7 +94,9 @@ class Departing:
         elif now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        found = ((row.fingerprint, self._party.revoked(row.fingerprint)) for row in self._room.roster)
+        found = (
+            (row.fingerprint, self._party.revoked(row.fingerprint)) for row in self._room.roster
+        )
         self._revoked = {member: evidence for member, evidence in found if evidence is not None}
 
     async def _take_turn(self) -> None:

@@ -30,6 +30,7 @@ class Leaver:
         self._left = left
         self._waiting: Waiters[None] = Waiters()
         self._signature: bytes | None = None
+        self._signed_epoch = 0  # of the leaf key that the signature is about
 
     @property
     def wanted(self) -> bool:
@@ -42,8 +43,9 @@ class Leaver:
 
     def settled(self, *, live: bool) -> None:
         """:param live: whether the relay hears, and nothing else of this member is on its way."""
-        if live and self._waiting and self._signature is None:
-            self._signature = self._room.leave()
+        renewed = self._signed_epoch != self._room.leaf_epoch
+        if live and self._waiting and (self._signature is None or renewed):
+            self._signature, self._signed_epoch = self._room.leave(), self._room.leaf_epoch
             self._party.say(Leave(self._room.id, self._signature))
 
     def leaving(self, line: Leaving) -> bool:

@@ -26,11 +26,10 @@ from securechat.client.intents import Intent, Kicking
 from securechat.client.leaving import Leaver
 from securechat.client.party import Party
 from securechat.client.presence import Presence
-from securechat.client.refusals import error_for, subject
+from securechat.client.refusals import error_for, removed, subject
 from securechat.client.renewing import Schedule
 from securechat.client.waiters import Waiters
-from securechat.errors import FateUnknown, HasLeft, KeysGone, RelayForked, SecureChatError, WasRemoved
-from securechat.fingerprint import to_groups
+from securechat.errors import FateUnknown, HasLeft, KeysGone, RelayForked, SecureChatError
 from securechat.group.detail import Why
 from securechat.group.events import Delivered, KeysLost, Removed, RoomEvent, Uncertain
 from securechat.group.messages import Frame, Header, Kind
@@ -68,24 +67,8 @@ def patience(members: int, chance: float) -> float:
     return quiet * (1 + chance / 5)
 
 
-InRoom: TypeAlias = (
-    FrameLine | Slice | Resumed | Behind | Leaving | Online | LeafKeys | Overtaken
-)
+InRoom: TypeAlias = FrameLine | Slice | Resumed | Behind | Leaving | Online | LeafKeys | Overtaken
 """What the relay says about a room besides its entries, and the newcomers who ask there."""
-
-_WHY = {
-    Why.LEFT: "as you had asked",
-    Why.STALE: "since you had been away for too long",
-    Why.KICKED: "which owners and moderators may",
-    Why.REVOKED: "since your identity was revoked",
-}
-
-
-def removed(event: Removed) -> WasRemoved:
-    """Return the error that *event* is to who tries to do something in the room."""
-    return WasRemoved(
-        label=event.label, by=event.by, groups=to_groups(event.by), why=_WHY[event.why]
-    )
 
 
 class Membership:

@@ -10,8 +10,9 @@ from twisted.internet.defer import CancelledError
 
 from securechat.address import Address
 from securechat.client.known import KnownRooms
-from securechat.client.membership import Membership, removed
+from securechat.client.membership import Membership
 from securechat.client.party import Party
+from securechat.client.refusals import removed
 from securechat.errors import KeysGone, NotAMember, SecureChatError
 from securechat.group.room import Room
 
