@@ -35,6 +35,21 @@ def private_directory(path: Path) -> None:
     _check(path, path.stat(), mode="700")
 
 
+def private_file(path: Path) -> None:
+    """
+    Make the file *path* with mode 0600, for the owner of its directory, or check that of the one
+    that is there. For what is not written whole, but in place.
+
+    :raises NotPrivate: if others have access to it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _check(path, os.fstat(descriptor), mode="600")
+        os.fchown(descriptor, path.parent.stat().st_uid, -1)  # root may give up its privileges
+    finally:
+        os.close(descriptor)
+
+
 def read_private(path: Path, limit: int) -> bytes:
     """
     Return the content of *path*.
