@@ -628,6 +628,14 @@ class HistoryFailed(HistoryError):
     why: str
 
 
+@_error
+class BackupFailed(HistoryError):
+    """The backup {path} was not made: {why}. The history itself is as it was."""
+
+    path: Path
+    why: str
+
+
 # The command
 
 

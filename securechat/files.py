@@ -35,21 +35,6 @@ def private_directory(path: Path) -> None:
     _check(path, path.stat(), mode="700")
 
 
-def private_file(path: Path) -> None:
-    """
-    Make the file *path* with mode 0600, for the owner of its directory, or check that of the one
-    that is there. For what is not written whole, but in place.
-
-    :raises NotPrivate: if others have access to it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _check(path, os.fstat(descriptor), mode="600")
-        os.fchown(descriptor, path.parent.stat().st_uid, -1)  # root may give up its privileges
-    finally:
-        os.close(descriptor)
-
-
 def read_private(path: Path, limit: int) -> bytes:
     """
     Return the content of *path*.
@@ -93,6 +78,24 @@ def write_private(path: Path, data: bytes, *, replace: bool = False) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
     _sync(path.parent)
+
+
+def private_file(path: Path) -> int:
+    """
+    Open the file *path* to read and write, made empty with mode 0600 where there is none.
+
+    :return: a descriptor, the caller's to close.
+    :raises NotPrivate: if others have access to it or to its directory.
+    """
+    private_directory(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _check(path, os.fstat(descriptor), mode="600")
+        _sync(path.parent)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextmanager

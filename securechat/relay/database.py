@@ -58,7 +58,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         try:
-            private_file(self.path)
+            os.close(private_file(self.path))  # SQLite would make one that others can read
             with explained(self.path):
                 _migrate(self.writer, self.path)
         except BaseException:
@@ -160,9 +160,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def _locked(path: Path) -> int:
-    lock = path.with_name(f"{path.name}-lock")
-    private_file(lock)
-    descriptor = os.open(lock, os.O_RDWR)
+    descriptor = private_file(path.with_name(f"{path.name}-lock"))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
