@@ -13,6 +13,7 @@ from securechat.cli.demo.command import demo
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.identity import id_, init
 from securechat.cli.options import home_option, version_option
+from securechat.cli.relay import relay
 from securechat.cli.rooms import rooms
 from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
@@ -65,5 +66,5 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in demo, init, id_, succeed, trust, chat, rooms:
+for each in demo, init, id_, succeed, trust, chat, rooms, relay:
     securechat.add_command(each)
