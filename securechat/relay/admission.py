@@ -43,9 +43,11 @@ class Admission:
         others = [
             member
             for member in online
-            if member.fingerprint not in self._asked and member.wire.writable
+            if member.fingerprint not in self._asked
+            and member.wire.writable
+            and self.room.ledger.log.membership.may_vouch(member.fingerprint)
         ]
-        may = self.room.rates.may_write
+        may = self.room.ledger.rates.may_write
         fresh = [member for member in others if may(member.fingerprint)][: self._batch]
         self._batch *= 2
         self._asked.update(member.fingerprint for member in fresh)

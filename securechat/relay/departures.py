@@ -42,16 +42,21 @@ class Departures:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._comebacks: dict[bytes, Comeback] = {}
+        self._asking: set[bytes] = set()  # whose request is not stored yet
+        # A request from before may have become void while it was stored.
+        for member, signature in list(self.pending.items()):
+            if not self._holds(member, signature):
+                room.ledger.values.apply({(Kind.LEAVE, member): None})
 
     @property
     def pending(self) -> Mapping[bytes, bytes]:
         """Who waits to be removed: fingerprint to signature."""
-        return self._room.values.of(Kind.LEAVE)
+        return self._room.ledger.values.of(Kind.LEAVE)
 
     @property
     def everybody(self) -> bool:
         """Whether nobody remains who could remove the others."""
-        return self.pending.keys() >= self._room.log.membership.index.keys()
+        return self.pending.keys() >= self._room.ledger.log.membership.index.keys()
 
     async def leave(self, session: Session, line: Leave) -> None:
         """
@@ -61,28 +66,42 @@ class Departures:
         :raises SecureChatError: if it cannot be stored.
         """
         room, member = self._room, session.fingerprint
-        row = room.row_of(member)
-        assert row is not None
-        try:
-            verify(row.ed25519, line.signature, "leave", *leaving(room.id, row))
-        except BadSignature:
-            words = "the signature is not yours over this room and your row: ask for it by join"
-            raise Refusal(Code.PROOF, words, subject(room.id)) from None
-        if member not in self.pending:
-            key = name(Kind.LEAVE, member)
-            await room.history.put(room.id, key, line.signature)
-            if room.over:
-                return
-            if room.row_of(member) != row:
-                await room.history.put(room.id, key, None)
-                words = "your row has changed meanwhile: ask for it by join"
-                raise Refusal(Code.STATE, words, subject(room.id))
-            room.values.apply({(Kind.LEAVE, member): line.signature})
+        if not self._holds(member, line.signature):
+            raise self._void("the signature is not yours over this room and your row")
         told = Leaving(room.id, member, line.signature)
-        room.tell(told)
-        if room.id not in session.rooms:
+        if member in self.pending:
             session.say(told)
-        room.settle()
+        elif member not in self._asking:
+            self._asking.add(member)
+            try:
+                await self._store(member, line.signature)
+            finally:
+                self._asking.discard(member)
+            room.tell(told)
+            if room.id not in session.rooms:
+                session.say(told)
+            room.settle()
+
+    async def _store(self, member: bytes, signature: bytes) -> None:
+        room, key = self._room, name(Kind.LEAVE, member)
+        await room.history.put(room.id, key, signature)
+        if not self._holds(member, signature):
+            await room.history.put(room.id, key, None)
+            raise self._void("your row has changed meanwhile")
+        room.ledger.values.apply({(Kind.LEAVE, member): signature})
+
+    def _holds(self, member: bytes, signature: bytes) -> bool:
+        room = self._room
+        row = room.ledger.row_of(member)
+        try:
+            if row is not None:
+                verify(row.ed25519, signature, "leave", *leaving(room.id, row))
+        except BadSignature:
+            return False
+        return row is not None
+
+    def _void(self, words: str) -> Refusal:
+        return Refusal(Code.PROOF, f"{words}: ask for it by join", subject(self._room.id))
 
     def come_back(self, joiner: Session) -> None:
         """Let *joiner*, who leaves, wait until it is removed."""

@@ -13,8 +13,9 @@ import attrs
 from securechat.encoding import decode, encode, shaped
 from securechat.relay.attempt import ID_LENGTH
 from securechat.relay.history import IHistory
+from securechat.relay.refusal import Refusal, subject
 from securechat.relay.stream import BATCH
-from securechat.wire import Response
+from securechat.wire import Code, Response
 
 
 @attrs.frozen
@@ -36,10 +37,15 @@ class Handover:
         return cls(Response(attempt, sealed), view)
 
     async def added(self, history: IHistory, room: bytes) -> bytes:
-        """Return the line `user_added`, with its CRLF."""
+        """
+        Return the line `user_added`, with its CRLF.
+
+        :raises Refusal: if it is not there, since the room is over.
+        """
         seq = self.view
-        while True:
-            for item in await history.read(room, seq, BATCH, b""):
+        while items := await history.read(room, seq, BATCH, b""):
+            for item in items:
                 if item.is_entry:
                     return item.line
-                seq = item.seq
+            seq = items[-1].seq
+        raise Refusal(Code.GONE, "this relay no longer has the room: join again", subject(room))

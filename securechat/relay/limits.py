@@ -58,7 +58,7 @@ class Limits:
         least=2 * MAX_LINE,
     )
     entries_per_minute: int = _count(
-        10, "Changes of a room's membership by one member in a minute.", least=2
+        10, "Changes of a room's membership by one member in a minute."
     )
     update_seconds: float = _seconds(3_600.0, "Seconds between two updates of a member's keys.")
     staging_seconds: float = _seconds(

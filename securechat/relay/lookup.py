@@ -44,6 +44,7 @@ class Lookup:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._states: dict[int, _State] = {}
+        self.remember(room.ledger.log)
 
     def remember(self, log: Log) -> None:
         """*log* is the newest; those of 16 entries ago are forgotten."""
@@ -72,16 +73,16 @@ class Lookup:
         return Page(line.room, line.epoch, line.offset, len(state.snapshot), chunk)
 
     def _leaf_keys(self, line: Leaves) -> LeafKeys:
-        log = self._room.log
+        log = self._room.ledger.log
         rows = log.membership.rows[line.first : line.first + LEAF_KEYS]
         if line.epoch != log.epoch or not rows:
             raise self._gone("these are not rows of the newest roster: ask for those")
-        leaf_keys = self._room.values.of(Kind.LEAF)
+        leaf_keys = self._room.ledger.values.of(Kind.LEAF)
         keys = b"".join(leaf_keys.get(row.fingerprint, _NO_LEAF) for row in rows)
         return LeafKeys(line.room, line.epoch, line.first, keys)
 
     def _online(self) -> Online:
-        log = self._room.log
+        log = self._room.ledger.log
         present = self._room.history.present(log.room)
         bits = bytearray((len(log.membership.rows) + 7) // 8)
         for number, row in enumerate(log.membership.rows):

@@ -67,6 +67,8 @@ class Registry:
     def leave(self, session: Session) -> None:
         """*session* is over."""
         del self._sessions[session.fingerprint]
+        for identifier in session.rooms.keys() & self._rooms.keys():
+            self._rooms[identifier].leave(session)
 
     def room(self, identifier: bytes) -> Room:
         """
@@ -109,7 +111,7 @@ class Registry:
     async def _found(self, session: Session, log: Log) -> None:
         room = self._room(log, {})
         try:
-            await room.land(log, {})
+            await room.ledger.land(log, {})
         finally:
             del self._founding[log.label]
         self._add(room)

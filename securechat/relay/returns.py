@@ -69,12 +69,12 @@ class Returns:
     async def _resume(self, session: Session, line: Resume) -> None:
         room = self._room
         session.restores.pop(room.id, None)
-        await room.recall()
+        await room.ledger.recall()
         known = await room.history.head(room.id, line.epoch)
         newest = room.history.newest(room.id)
         until = self._until(session, line)
         if known != line.head:
-            if until is None and line.epoch > room.log.epoch:
+            if until is None and line.epoch > room.ledger.log.epoch:
                 self._ask_to_restore(session)
                 return
             raise self._fork()
@@ -91,9 +91,9 @@ class Returns:
     def _until(self, session: Session, line: Resume) -> int | None:
         """Return the epoch at which *session*'s member was removed, if it was."""
         room, member = self._room, session.fingerprint
-        if room.row_of(member) is not None:
+        if room.ledger.row_of(member) is not None:
             return None
-        removed = room.values.of(Kind.REMOVED).get(member)
+        removed = room.ledger.values.of(Kind.REMOVED).get(member)
         if removed is None or epoch_of(removed) <= line.epoch:
             raise self._refusal(Code.NOT_MEMBER, "you are not a member of this room")
         return epoch_of(removed)
@@ -106,7 +106,7 @@ class Returns:
             label=room.label,
         )
         session.restores[room.id] = CONSENT_WINDOW
-        session.say(Behind(room.id, room.log.epoch, room.head))
+        session.say(Behind(room.id, room.ledger.log.epoch, room.head))
 
     async def _restore(self, session: Session, line: Restore) -> None:
         room = self._room
@@ -115,13 +115,12 @@ class Returns:
             raise self._refusal(Code.STATE, "say resume first: it tells whether that is needed")
         try:
             signed = SignedEntry.decode(line.entry)
-            log = room.log.after(signed)
+            log = room.ledger.log.after(signed)
             newest = room.history.newest(room.id)
             if not newest < line.seq <= newest + MAX_SKIP:
                 raise EntryRefused(why="its number is not beyond what this relay has")
-            if not room.epoch.landed <= signed.entry.seq < line.seq:
-                raise EntryRefused(why="its view of the stream is not of this room")
-            await room.land(log, {}, seq=line.seq)
+            room.ledger.check_view(signed.entry, line.seq - 1)
+            await room.ledger.land(log, {}, seq=line.seq)
         except StaleEntry:
             session.say(Overtaken(room.id, room.head))
         except (Malformed, EntryRefused) as error:

@@ -1,41 +1,36 @@
 """
-One room at the relay: its log, its stream, and who is here.
+One room at the relay: who is here, and what they may say.
 
-The relay runs the same rules as every member (`securechat.group.log`), so that one bad entry
-cannot jam the room, and gives entries and frames their numbers. Of a frame it checks whose it
-is and that it is new; what is inside it cannot know. What it has given to its history it
-believes, and tells, only once that says that it is durable.
+Members are live here each with a `Cursor`, and hear the stream as the history tells it. The
+room knows the parts that handle their lines: its books, its door, who leaves and who comes back.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from securechat.errors import EntryRefused, SecureChatError
 from securechat.fingerprint import short
-from securechat.group.detail import Add, Create, Remove
-from securechat.group.entry import Entry, SignedEntry
+from securechat.group.detail import Add, Remove
+from securechat.group.entry import Entry
 from securechat.group.log import Log
 from securechat.group.roster import Row
 from securechat.relay.departures import Departures
 from securechat.relay.door import Door
-from securechat.relay.epoch import Epoch
 from securechat.relay.handover import Handover
-from securechat.relay.history import Draft, IHistory, Item, Landing
+from securechat.relay.history import IHistory, Item
+from securechat.relay.ledger import Ledger, draft
 from securechat.relay.limits import Limits
 from securechat.relay.lookup import Lookup
-from securechat.relay.rates import Rates
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.returns import Returns
-from securechat.relay.session import Session
+from securechat.relay.session import RoomLine, Session
 from securechat.relay.staging import stage
-from securechat.relay.state import Changes, Kind, Values, changes_by, name, named
-from securechat.relay.stream import Cursor, entry_of
+from securechat.relay.state import Changes, Kind, Values
+from securechat.relay.stream import Cursor
 from securechat.wire import (
     Begin,
     Code,
@@ -44,7 +39,6 @@ from securechat.wire import (
     Leave,
     Leaves,
     Leaving,
-    Line,
     Member,
     Response,
     Restore,
@@ -53,11 +47,9 @@ from securechat.wire import (
     Send,
     Slices,
     Who,
-    serialise,
 )
 
-RoomLine = Send | Resume | Restore | Leave | Begin | Slices | Commit | Roster | Leaves | Who
-"""What members say about a room."""
+EVERYBODY_LEFT = "everybody has left this room: it is over"
 
 _STORAGE = ErrorLine(
     Code.STORAGE, "-", "this relay cannot store what was said: connect again, and say it again"
@@ -72,7 +64,6 @@ class Room:
     :param log: the log up to its newest entry.
     :param values: what the history has kept by name.
     :param forget: is called when everybody has left.
-    :ivar over: whether everybody has left.
     """
 
     _logger = Logger()
@@ -92,54 +83,43 @@ class Room:
         self.clock = clock
         self.limits = limits
         self.history = history
-        self.log = log
-        self.values = values
-        self.epoch = Epoch()
-        self.rates = Rates(clock, limits)
+        self.ledger = Ledger(log, values, clock, history, limits)
         self.door = Door(self)
         self.departures = Departures(self)
         self._returns = Returns(self)
         self._lookup = Lookup(self)
-        self._lookup.remember(log)
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
         self._forget = forget
-        self.over = False
+        self._over = False
         history.subscribe(self.id, self._hear, self._failed)
+
+    @property
+    def head(self) -> bytes:
+        """The head of the log."""
+        return self.ledger.log.head
 
     # Who is here
 
     @property
     def online(self) -> list[Session]:
         """The members who are live here, in roster order."""
-        index = self.log.membership.index
+        index = self.ledger.log.membership.index
         return [self._live[each].session for each in sorted(self._live, key=index.__getitem__)]
-
-    def row_of(self, member: bytes) -> Row | None:
-        """Return the row of the fingerprint *member*, None where it is not on the roster."""
-        membership = self.log.membership
-        number = membership.index.get(member)
-        return None if number is None else membership.rows[number]
 
     def enter(
         self, session: Session, seq: int, *, resuming: bool, until: int | None = None
     ) -> None:
         """
-        Let *session*, which has all up to the number *seq*, be live here, or hear the rest.
+        Let *session*, which has all up to the number *seq*, hear the rest.
 
-        :param until: the epoch of the entry that removed its member, if one did.
+        :param until: the epoch of the entry that removed its member, if one did: then it hears
+            no more, and is not live.
         """
-        older = session.rooms.get(self.id)
-        if older is not None:
-            older.stop()
-        cursor = session.rooms[self.id] = Cursor(
-            session,
-            self.history,
-            self.id,
-            seq,
-            self.departures.pending,
-            resuming=resuming,
-            until=until,
-        )
+        if self.id in session.rooms:
+            session.rooms[self.id].stop()
+        leaves = self.departures.pending
+        cursor = Cursor(session, self.history, self.id, seq, leaves, resuming=resuming, until=until)
+        session.rooms[self.id] = cursor
         session.admitted.discard(self.id)
         if until is None:
             self._live[session.fingerprint] = cursor
@@ -148,9 +128,8 @@ class Room:
         cursor.catch_up()
 
     def leave(self, session: Session) -> None:
-        """The connection of *session* is over, or it is no member any more."""
-        cursor = self._live.get(session.fingerprint)
-        if cursor is not None and cursor.session is session:
+        """The connection of *session* is over, or its member is none any more."""
+        if self._is_live(session):
             del self._live[session.fingerprint]
             self.history.depart(self.id, session.fingerprint)
 
@@ -158,6 +137,10 @@ class Room:
         """Tell every member who is live."""
         for cursor in self._live.values():
             cursor.tell(line)
+
+    def _is_live(self, session: Session) -> bool:
+        cursor = self._live.get(session.fingerprint)
+        return cursor is not None and cursor.session is session
 
     # Joining
 
@@ -170,7 +153,7 @@ class Room:
         limits = self.limits
         if self.label in session.joins:
             raise Refusal(Code.STATE, "you are joining this room already", self.label)
-        row = self.row_of(session.fingerprint)
+        row = self.ledger.row_of(session.fingerprint)
         if row is not None and session.fingerprint not in self.departures.pending:
             self._say_member(session, row)
         elif len(session.joins) >= limits.joins_per_connection:
@@ -179,19 +162,16 @@ class Room:
             self.departures.come_back(session)
         elif len(session.rooms) >= limits.rooms_per_connection:
             raise self._busy("you are in too many rooms on this connection")
-        elif self.full:
+        elif self.ledger.full:
             raise self._busy("the room is full")
         else:
             self.door.knock(session)
 
-    @property
-    def full(self) -> bool:
-        membership = self.log.membership
-        most = min(self.limits.members_per_room, membership.policy.roster_maximum)
-        return len(membership.rows) >= most
+    def _busy(self, words: str) -> Refusal:
+        return Refusal(Code.BUSY, words, self.label)
 
     def _say_member(self, session: Session, row: Row) -> None:
-        kept = self.values.of(Kind.HANDOVER).get(session.fingerprint)
+        kept = self.ledger.values.of(Kind.HANDOVER).get(session.fingerprint)
         if kept is None:
             session.say(Member(self.label, self.id, row.leaf_hash))
         else:
@@ -203,72 +183,6 @@ class Room:
         session.say(handover.response)
         session.write(added)
 
-    def _busy(self, words: str) -> Refusal:
-        return Refusal(Code.BUSY, words, self.label)
-
-    # Entries
-
-    @property
-    def head(self) -> bytes:
-        """The head of the log."""
-        return self.log.head
-
-    def followed(self, author: bytes, entry: bytes) -> Log:
-        """
-        Return the log with *entry* at its end, which *author* wants to land.
-
-        :raises StaleEntry: if another entry came first.
-        :raises EncodingError: if it is no entry.
-        :raises EntryRefused: if it breaks a rule.
-        :raises Refusal: if *author* writes too many.
-        """
-        signed = SignedEntry.decode(entry)
-        if signed.entry.author != author:
-            raise EntryRefused(why="its author is another")
-        self.rates.check(author, signed.entry.detail, subject(self.id))
-        log = self.log.after(signed)
-        if not self.epoch.landed <= signed.entry.seq <= self.history.newest(self.id):
-            raise EntryRefused(why="its view of the stream is not of this room")
-        return log
-
-    def land(
-        self,
-        log: Log,
-        slices: Mapping[bytes, bytes],
-        *,
-        besides: Changes | None = None,
-        seq: int | None = None,
-    ) -> Deferred[int]:
-        """
-        Have the newest entry of *log* put into the stream.
-
-        :param slices: fingerprint to slice.
-        :param besides: what changes with it and is not in the entry.
-        :param seq: the number that it has to get.
-        :return: fires with its number; fails with `StaleEntry`, or why it could not be stored.
-        """
-        signed, detail = log.recent[-1], log.newest.detail
-        landing = Landing(
-            _draft(log),
-            signed.entry.prev,
-            signed.head,
-            log.epoch,
-            log.label,
-            log.snapshot(),
-            slices,
-            detail.members if isinstance(detail, Remove) else frozenset(),
-            named({**changes_by(signed), **(besides or {})}),
-            seq,
-        )
-        landed = self.history.append_entry(self.id, landing)
-        if seq is None:
-            landed.addCallback(self._noted, signed.entry)
-        return landed
-
-    def _noted(self, seq: int, entry: Entry) -> int:
-        self.rates.note(entry.author, entry.detail)
-        return seq
-
     async def add(
         self, voucher: Session, joiner: Session, response: Response, entry: bytes
     ) -> None:
@@ -276,19 +190,19 @@ class Room:
         Take the *entry* by which *voucher* adds *joiner*, and tell everybody.
 
         :param response: what *voucher* answered the joiner's challenge with.
-        :raises SecureChatError: as `followed` and `land` do.
+        :raises SecureChatError: as `Ledger.followed` and `Ledger.land` do.
         :raises Refusal: if *voucher* writes too many.
         """
-        log = self.followed(voucher.fingerprint, entry)
+        log = self.ledger.followed(voucher.fingerprint, entry)
         added = log.newest.detail
         if not isinstance(added, Add) or added.subject.fingerprint != joiner.fingerprint:
             raise EntryRefused(why="its subject is not of this attempt")
-        if self.full:
+        if self.ledger.full:
             raise EntryRefused(why="the room is full")
         handover = Handover(response, log.newest.seq).encode()
         kept: Changes = {(Kind.HANDOVER, joiner.fingerprint): handover}
-        seq = await self.land(log, {}, besides=kept)
-        self.values.apply(kept)
+        seq = await self.ledger.land(log, {}, besides=kept)
+        self.ledger.values.apply(kept)
         self._logger.info(
             "{joiner} is admitted to #{label} by {voucher}",
             joiner=short(joiner.fingerprint),
@@ -296,16 +210,16 @@ class Room:
             voucher=short(voucher.fingerprint),
         )
         joiner.admitted.add(self.id)
-        joiner.write(_draft(log).numbered(self.id, seq))
+        joiner.write(draft(log).numbered(self.id, seq))
 
     # What the history says
 
     def _hear(self, items: Sequence[Item]) -> None:
         """Take what is new in the stream, and tell everybody."""
-        if self.over:
+        if self._over:
             return
         for item in items:
-            removed = self._take(item) if item.is_entry else []
+            removed = self._take(self.ledger.take(item)) if item.is_entry else []
             for cursor in self._live.values():
                 cursor.push(item)
             for cursor in removed:
@@ -313,19 +227,13 @@ class Room:
         if any(item.is_entry for item in items):
             self.settle()
 
-    def _take(self, item: Item) -> list[Cursor]:
-        """Take the entry *item*; return the places of those that it removes."""
-        signed = entry_of(item)
-        if signed.entry.epoch > 1:
-            self.log = self.log.after(signed)
-        self._lookup.remember(self.log)
-        self.epoch.begin(item.seq)
-        self.values.apply(changes_by(signed))
-        entry, detail = signed.entry, signed.entry.detail
-        if not isinstance(detail, Remove):
+    def _take(self, entry: Entry) -> list[Cursor]:
+        """An *entry* has landed; return the places of those who are here and whom it removes."""
+        self._lookup.remember(self.ledger.log)
+        if not isinstance(entry.detail, Remove):
             return []
-        for removal in detail.removals:
-            self.rates.forget(removal.member)
+        removed = []
+        for removal in entry.detail.removals:
             self._logger.info(
                 "{member} is removed from #{label} by {author}: {why}",
                 member=short(removal.member),
@@ -333,15 +241,15 @@ class Room:
                 author=short(entry.author),
                 why=removal.why.name.lower(),
             )
-        removed = [self._live[each] for each in detail.members if each in self._live]
-        for cursor in removed:
-            cursor.until = entry.epoch
+            cursor = self._live.get(removal.member)
+            if cursor is not None:
+                cursor.until = entry.epoch
+                removed.append(cursor)
         return removed
 
     def _expel(self, session: Session) -> None:
-        """The member of *session* has been removed."""
+        """The member of *session* is none any more."""
         self.leave(session)
-        session.admitted.discard(self.id)
         if session.staging is not None and session.staging.room is self:
             session.staging.drop()
         for attempt in list(session.attempts.values()):
@@ -358,17 +266,14 @@ class Room:
     def _end(self) -> None:
         """Everybody has left: there is no room any more."""
         self._logger.info("room #{label} is over: everybody has left", label=self.label)
-        self.history.drop(self.id)
-        self.over = True
+        self._over = True
         self._forget(self)
-        words = "everybody has left this room: it is over"
-        for cursor in list(self._live.values()):
-            session = cursor.session
-            cursor.stop()
+        self.history.drop(self.id)
+        for session in self.online:
+            session.rooms.pop(self.id).stop()
             self._expel(session)
-            del session.rooms[self.id]
-            session.say(ErrorLine(Code.NO_ROOM, subject(self.id), words))
-        gone = ErrorLine(Code.NO_ROOM, self.label, words)
+            session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
+        gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)
         self.door.close(gone)
         self.departures.close(gone)
 
@@ -377,13 +282,9 @@ class Room:
         self._logger.critical(
             "what was said in #{label} is lost: {why}", label=self.label, why=error
         )
-        self.epoch.forget()
-        for cursor in list(self._live.values()):
-            cursor.session.wire.hang_up(_STORAGE)
-
-    async def recall(self) -> None:
-        """Read again from the stream what was taken in this epoch, where that is not known."""
-        await self.epoch.recall(self.history, self.id, self.log.newest.seq)
+        self.ledger.forget()
+        for session in self.online:
+            session.wire.hang_up(_STORAGE)
 
     # What members say
 
@@ -393,15 +294,15 @@ class Room:
 
         :raises Refusal: if it may not be said, or not now.
         """
-        member = self.row_of(session.fingerprint) is not None
+        member = session.fingerprint
         # Who was removed while it was away hears of it by `resume`.
-        removed = isinstance(line, Resume) and session.fingerprint in self.values.of(Kind.REMOVED)
-        if not member and not removed:
+        removed = isinstance(line, Resume) and member in self.ledger.values.of(Kind.REMOVED)
+        if self.ledger.row_of(member) is None and not removed:
             raise Refusal(Code.NOT_MEMBER, "you are not a member of this room", subject(self.id))
         match line:
             case Send():
                 self._check_live(session)
-                self._send(session, line)
+                self.ledger.send(member, line)
             case Resume() | Restore():
                 self._returns.handle(session, line)
             case Leave():
@@ -410,33 +311,8 @@ class Room:
                 self._check_live(session)
                 stage(session, self, line)
             case Roster() | Leaves() | Who():
-                answer: Line = self._lookup.answer(line)
-                session.say(answer)
+                session.say(self._lookup.answer(line))
 
     def _check_live(self, session: Session) -> None:
-        cursor = self._live.get(session.fingerprint)
-        if cursor is None or cursor.session is not session:
+        if not self._is_live(session):
             raise Refusal(Code.STATE, "say resume first", subject(self.id))
-
-    def _send(self, session: Session, line: Send) -> None:
-        member = session.fingerprint
-        row = self.log.membership.index[member]
-        if (line.epoch, line.row) != (self.log.epoch, row):
-            return  # the stream alone says what became of a frame
-        if self.epoch.silent(row):
-            # It speaks in this epoch, so it has the entry, and its slice.
-            self.history.has_seen(self.id, member, self.epoch.landed)
-        if not self.epoch.take(row, line.n):
-            return
-        if member in self.values.of(Kind.HANDOVER):
-            self.values.apply({(Kind.HANDOVER, member): None})
-            # Where that fails it is kept for longer than it is needed.
-            self.history.put(self.id, name(Kind.HANDOVER, member), None).addErrback(lambda _: None)
-        rest = serialise(line).split(b" ", 2)[2]
-        self.history.append_frame(self.id, self.log.head, Draft(b"frame", rest))
-
-
-def _draft(log: Log) -> Draft:
-    """Return the line that shows the newest entry of *log* to everybody."""
-    verb = b"user_added" if isinstance(log.newest.detail, Create | Add) else b"changed"
-    return Draft(verb, urlsafe_b64encode(log.recent[-1].encode()).rstrip(b"="))

@@ -9,7 +9,7 @@ it has been told of; a line about any other attempt is about none.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     from securechat.relay.registry import Registry
     from securechat.relay.staging import Staging
     from securechat.relay.stream import Cursor
+
+RoomLine: TypeAlias = (
+    Send | Resume | Restore | Leave | Begin | Slices | Commit | Roster | Leaves | Who
+)
+"""What clients say about a room, by its name."""
 
 _log = Logger()
 
@@ -112,12 +117,10 @@ class Session:
 
         :raises Refusal: if the client may not say it, or not now.
         """
+        if isinstance(line, RoomLine):
+            self._registry.room(line.room).handle(self, line)
+            return
         match line:
-            case (
-                Send() | Resume() | Restore() | Leave() | Begin() | Slices() | Commit()
-                | Roster() | Leaves() | Who()
-            ):  # fmt: skip
-                self._registry.room(line.room).handle(self, line)
             case Nack() | Vouch() | Challenge() | Response() | AddUser():
                 self._attempt(line.attempt).handle(self, line)
             case Found():
@@ -178,9 +181,8 @@ class Session:
         """The connection is over: leave all rooms, end all joins and attempts."""
         self.over = True
         self._registry.leave(self)
-        for room, cursor in self.rooms.items():
+        for cursor in self.rooms.values():
             cursor.stop()
-            self._registry.room(room).leave(self)
         if self.staging is not None:
             self.staging.drop()
         for admission in list(self.joins.values()):

@@ -66,12 +66,17 @@ class _Begun:
 
 
 class Staging:
-    """What *session* has begun in *room*."""
+    """
+    What *session* has begun in *room*.
+
+    :ivar landing: whether it is on its way into the log.
+    """
 
     def __init__(self, session: Session, room: Room) -> None:
         self.room = room
         self._session = session
         self._begun: _Begun | None = None  # None where the client was told already that it is over
+        self.landing = False
         self._timer: IDelayedCall = room.clock.callLater(
             room.limits.staging_seconds, self._too_late
         )
@@ -83,7 +88,7 @@ class Staging:
         :raises Refusal: if it cannot land; so does `commit`.
         """
         try:
-            log = self.room.followed(self._session.fingerprint, line.entry)
+            log = self.room.ledger.followed(self._session.fingerprint, line.entry)
             if isinstance(log.newest.detail, Add):
                 raise EntryRefused(why="who is added is added in an attempt")
         except (StaleEntry, Malformed, EntryRefused) as error:
@@ -102,16 +107,16 @@ class Staging:
 
         :raises SecureChatError: if that cannot be stored.
         """
-        self.drop()
-        begun, self._begun = self._begun, None
-        if begun is None:
-            return
+        begun, self._begun, self.landing = self._begun, None, True
         try:
-            if begun.log.newest.prev != self.room.head:
-                raise StaleEntry
-            await self.room.land(begun.log, begun.slices())
+            if begun is not None:
+                if begun.log.newest.prev != self.room.head:
+                    raise StaleEntry
+                await self.room.ledger.land(begun.log, begun.slices())
         except (StaleEntry, EntryRefused) as error:
             self._answer(error)
+        finally:
+            self.drop()
 
     def drop(self) -> None:
         """Forget it."""
@@ -141,6 +146,8 @@ def stage(session: Session, room: Room, line: Begin | Slices | Commit) -> None:
     :raises Refusal: if it may not be said, or not now.
     """
     staging = session.staging
+    if staging is not None and staging.landing:
+        raise Refusal(Code.STATE, "wait until what you committed has landed", subject(room.id))
     if isinstance(line, Begin):
         if staging is not None:
             staging.drop()

@@ -49,13 +49,20 @@ def named(changes: Changes) -> dict[str, bytes | None]:
 
 
 class Values:
-    """The values of one room that are durable, as a history has *kept* them."""
+    """
+    The values of one room that are durable, as a history has *kept* them.
+
+    :raises EncodingError: where these are not a room's.
+    """
 
     def __init__(self, kept: Mapping[str, bytes]) -> None:
         self._values: defaultdict[Kind, dict[bytes, bytes]] = defaultdict(dict)
         for each, value in kept.items():
             kind, _, member = each.partition(" ")
-            self._values[Kind(kind)][bytes.fromhex(member)] = value
+            try:
+                self._values[Kind(kind)][bytes.fromhex(member)] = value
+            except ValueError:
+                raise EncodingError(what="not the name of a room's value") from None
 
     def of(self, kind: Kind) -> Mapping[bytes, bytes]:
         """Return fingerprint to value, in the order in which they came."""
