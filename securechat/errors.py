@@ -165,6 +165,37 @@ class DamagedFile(SecureChatError):
 
 
 @_error
+class DamagedState(DamagedFile):
+    """
+    The file {path}, which holds the keys of your rooms, cannot be used: {what}. Move it away,
+    with those beside it whose names begin like its own, and come back into your rooms as one
+    who has lost the keys. An old copy does not help: the rooms have gone on since.
+    """
+
+
+@_error
+class StateNotKept(SecureChatError):
+    """
+    What this client knows of its rooms cannot be kept in {path}: {why}. Nothing that depends
+    on it was sent. Make room on the disk, or let the file be written, and try again.
+    """
+
+    path: Path | str
+    why: str
+
+
+@_error
+class StateInUse(SecureChatError):
+    """
+    {holder} uses the rooms in {path}, and one at a time can. End that one first, or choose
+    another directory with --home.
+    """
+
+    path: Path
+    holder: str
+
+
+@_error
 class NoIdentity(SecureChatError):
     """
     There is no identity in {path}. Make one with "securechat init --name NAME", or choose

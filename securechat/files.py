@@ -80,6 +80,24 @@ def write_private(path: Path, data: bytes, *, replace: bool = False) -> None:
     _sync(path.parent)
 
 
+def private_file(path: Path) -> int:
+    """
+    Open the file *path* to read and write, made empty with mode 0600 where there is none.
+
+    :return: a descriptor, the caller's to close.
+    :raises NotPrivate: if others have access to it or to its directory.
+    """
+    private_directory(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _check(path, os.fstat(descriptor), mode="600")
+        _sync(path.parent)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """
