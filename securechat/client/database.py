@@ -28,7 +28,6 @@ STEPS = ((_PARTS, _TOTAL, _MESSAGES),)
 """The statements that bring a database from each version to the next one, from 0, an empty one."""
 
 _SETTINGS = (
-    "journal_mode = WAL",
     "synchronous = FULL",
     "fullfsync = ON",  # where fsync alone does not reach the disk
     "secure_delete = ON",
@@ -65,8 +64,9 @@ class Database:
             for setting in _SETTINGS:
                 self.execute(f"PRAGMA {setting}")
             if self.execute("PRAGMA quick_check(1)") != [(b"ok",)]:
-                raise DamagedState(path=path, what="it is damaged")
+                raise self._damaged("SQLITE_CORRUPT")
             self._upgrade()
+            self.execute("PRAGMA journal_mode = WAL")
         except BaseException:
             self.close()
             raise
@@ -96,8 +96,13 @@ class Database:
         self._connection.close()
 
     def _upgrade(self) -> None:
-        with self.transaction():
-            ((version,),) = self.execute("PRAGMA user_version")
+        if self._version() == len(STEPS):
+            return
+        with self.transaction():  # and look again: it is others' turn no more
+            version = self._version()
+            # A new one is written as a whole; SQLite takes the first bytes of one for none.
+            if version == 0 and self.path.stat().st_size > 0:
+                raise self._damaged("SQLITE_CORRUPT")
             if not 0 <= version <= len(STEPS):
                 raise UnsupportedVersion(
                     what=f"file {self.path}", version=version, known=len(STEPS)
@@ -107,6 +112,10 @@ class Database:
                     self.execute(statement)
             self.execute(f"PRAGMA user_version = {len(STEPS)}")
 
+    def _version(self) -> int:
+        ((version,),) = self.execute("PRAGMA user_version")
+        return int(version)
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
@@ -115,4 +124,9 @@ class Database:
             # The lower byte is the kind of error, the others say more about it.
             if error.sqlite_errorcode & 0xFF in _OUTSIDE:
                 raise StateNotKept(path=self.path, why=str(error)) from None
-            raise DamagedState(path=self.path, what=str(error)) from None
+            raise self._damaged(error.sqlite_errorname) from None
+        except UnicodeDecodeError:  # SQLite's message quotes what it found
+            raise self._damaged("SQLITE_CORRUPT") from None
+
+    def _damaged(self, kind: str) -> DamagedState:
+        return DamagedState(path=self.path, what=f"it is no sound database ({kind})")

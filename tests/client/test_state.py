@@ -21,12 +21,24 @@ BOB = bytes(31) + b"B"
 WHEN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-class StateTests:
-    """What holds for every `State`."""
+class StateTests(SynchronousTestCase):
+    """What holds for every `State`, here for `MemoryState`."""
+
+    def setUp(self) -> None:
+        self.memory = MemoryState(messages=True, clock=lambda: WHEN)
 
     def open(self, *, messages: bool = True) -> State:
         """Return the state as a client finds it that starts now."""
-        raise NotImplementedError
+        self.memory._keeps_messages = messages
+        return self.memory
+
+    def fill(self) -> None:
+        """Let nothing more fit in."""
+        self.memory.full = True
+
+    def empty(self) -> None:
+        """Make room again."""
+        self.memory.full = False
 
     def test_nothing_yet(self) -> None:
         """A new state has no room and no message, and nothing to keep."""
@@ -129,20 +141,12 @@ class StateTests:
         self.assertEqual([each.text for each in state.messages(OTHER)], ["other"])
         self.assertEqual(state.rooms(HERE), [{"log": b"1"}])
 
-    def fill(self, state: State) -> None:
-        """Let nothing more fit into *state*."""
-        raise NotImplementedError
-
-    def empty(self, state: State) -> None:
-        """Make room for *state* again."""
-        raise NotImplementedError
-
     def test_full(self) -> None:
         """Where nothing fits any more, nothing is kept, and a later commit keeps it all."""
         state = self.open()
         state.save(HERE, ROOM, {"log": b"1", "old": b""})
         state.commit()
-        self.fill(state)
+        self.fill()
         state.save(HERE, ROOM, {"log": b"2", "big": bytes(100_000), "old": None})
         state.keep_message(ROOM, 1, BOB, "hello")
         for _ in range(2):
@@ -150,42 +154,28 @@ class StateTests:
             self.assertIn("full", str(error))
             self.assertEqual(state.rooms(HERE), [{"log": b"1", "old": b""}])
             self.assertEqual(state.messages(ROOM), [])
-        self.empty(state)
+        self.empty()
         state.commit()
         self.assertEqual(state.rooms(HERE), [{"log": b"2", "big": bytes(100_000)}])
         self.assertEqual(len(state.messages(ROOM)), 1)
 
 
-class MemoryStateTests(StateTests, SynchronousTestCase):
-    """`MemoryState`."""
-
-    def setUp(self) -> None:
-        self.state = MemoryState(messages=True, clock=lambda: WHEN)
-
-    def open(self, *, messages: bool = True) -> MemoryState:
-        self.state._keeps_messages = messages
-        return self.state
-
-    def fill(self, state: MemoryState) -> None:
-        state.full = True
-
-    def empty(self, state: MemoryState) -> None:
-        state.full = False
-
-
-class StateDirectoryTests(StateTests, SynchronousTestCase):
-    """`StateDirectory`, as a `State`."""
+class StateDirectoryTests(StateTests):
+    """The same, for `StateDirectory`."""
 
     def setUp(self) -> None:
         self.home = Path(self.mktemp())
 
-    def open(self, *, messages: bool = True) -> StateDirectory:
-        state = StateDirectory.open(self.home, ME, messages=messages, clock=lambda: WHEN)
-        self.addCleanup(state.close)
-        return state
+    def open(self, *, messages: bool = True) -> State:
+        """Return the state that is on disk."""
+        self.directory = StateDirectory.open(self.home, ME, messages=messages, clock=lambda: WHEN)
+        self.addCleanup(self.directory.close)
+        return self.directory
 
-    def fill(self, state: StateDirectory) -> None:
-        state._database.execute("PRAGMA max_page_count = 1")  # that is: no more than it has
+    def fill(self) -> None:
+        """Let nothing more fit in: no more pages than there are, since fewer cannot be."""
+        self.directory._database.execute("PRAGMA max_page_count = 1")
 
-    def empty(self, state: StateDirectory) -> None:
-        state._database.execute("PRAGMA max_page_count = 1000000")
+    def empty(self) -> None:
+        """Make room again."""
+        self.directory._database.execute("PRAGMA max_page_count = 1000000")
