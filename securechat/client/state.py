@@ -128,7 +128,7 @@ class MemoryState(Gathering):
     """
     A state that lives as long as the program.
 
-    A test that has a client crash makes a new one on the same state, after `close`.
+    A test that has a client crash makes a new one on its `survivor`.
 
     :ivar full: set it, and `commit` fails as on a full disk.
     """
@@ -167,5 +167,9 @@ class MemoryState(Gathering):
     def close(self) -> None:
         self._gathered_nothing()
 
-    crash = close
-    """The program ends before it can commit."""
+    def survivor(self) -> MemoryState:
+        """Return what another program finds after this one has ended without a warning."""
+        other = MemoryState(messages=self._keeps_messages, clock=self._clock)
+        other._rooms = {key: dict(parts) for key, parts in self._rooms.items()}
+        other._kept = {room: dict(messages) for room, messages in self._kept.items()}
+        return other

@@ -25,10 +25,11 @@ class StateTests(SynchronousTestCase):
     """What holds for every `State`, here for `MemoryState`."""
 
     def setUp(self) -> None:
-        self.memory = MemoryState(messages=True, clock=lambda: WHEN)
+        self.memory = MemoryState(clock=lambda: WHEN)
 
     def open(self, *, messages: bool = True) -> State:
         """Return the state as a client finds it that starts now."""
+        self.memory = self.memory.survivor()
         self.memory._keeps_messages = messages
         return self.memory
 
