@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from securechat.address import Address
+    from securechat.client.archive import Retention
     from securechat.client.client import ChatClient
+    from securechat.client.directory import StateDirectory
     from securechat.client.events import (
         CaughtUp,
         Connected,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         Waiting,
     )
     from securechat.client.known import KnownRooms
+    from securechat.client.state import KeptMessage, MemoryState, State
     from securechat.errors import SecureChatError
     from securechat.group.events import (
         Alarm,
@@ -51,7 +54,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "securechat.address": ("Address",),
+    "securechat.client.archive": ("Retention",),
     "securechat.client.client": ("ChatClient",),
+    "securechat.client.directory": ("StateDirectory",),
     "securechat.client.events": (
         "CaughtUp",
         "Connected",
@@ -67,6 +72,7 @@ _HOMES = {
         "Waiting",
     ),
     "securechat.client.known": ("KnownRooms",),
+    "securechat.client.state": ("KeptMessage", "MemoryState", "State"),
     "securechat.errors": ("SecureChatError",),
     "securechat.group.events": (
         "Alarm",
@@ -102,10 +108,12 @@ __all__ = [
     "Event",
     "FramesMissing",
     "Identity",
+    "KeptMessage",
     "KnownRooms",
     "Limits",
     "MemberAdded",
     "MembersAsked",
+    "MemoryState",
     "Message",
     "Named",
     "NewcomerAsks",
@@ -115,9 +123,12 @@ __all__ = [
     "Refusal",
     "RelayFactory",
     "RelayService",
+    "Retention",
     "Room",
     "RoomEvent",
     "SecureChatError",
+    "State",
+    "StateDirectory",
     "StorageFailed",
     "TrustStore",
     "Vouched",
