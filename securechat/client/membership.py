@@ -293,6 +293,8 @@ class Membership:
         """What has happened is stored: tell, and say what is to be said."""
         for event in events:
             self._tell(event)
+        if self.room.gone is not None:
+            return  # and this has ended
         able = self.live and self._can_change
         self._changing.settled(live=able)
         self.presence.settled(live=self.live)
@@ -307,7 +309,7 @@ class Membership:
     def _can_change(self) -> bool:
         room = self.room
         me = self._party.identity.fingerprint
-        going = room.gone is not None or self._leaver.wanted or me in room.leaving
+        going = self._leaver.wanted or me in room.leaving
         return self.entered and not room.stuck and not going
 
     def _note(self, events: Iterable[RoomEvent] = ()) -> None:

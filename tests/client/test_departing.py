@@ -22,8 +22,8 @@ from securechat.group.events import (
     Removed,
 )
 from securechat.primitives import digest
-from securechat.revocation import certificate
-from securechat.testing import Person
+from securechat.revocation import revocation
+from securechat.testing import WRITTEN, Person
 from securechat.wire import (
     Begin,
     Changed,
@@ -403,7 +403,7 @@ class RevokedTests(ChangesCase):
 
     def revoke(self, person: Person, by: Person) -> None:
         """Let *by* learn that the identity of *person* is revoked."""
-        by.trusted.revoke(certificate(person.identity))
+        by.trusted.revoke(revocation(person.identity), WRITTEN)
 
     def test_revoked(self) -> None:
         """By a member who knows, whatever office it has, on the evidence of the certificate."""
