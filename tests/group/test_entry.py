@@ -87,9 +87,9 @@ class EncodingTests(SynchronousTestCase):
         if type(new) is not type(old):
             self.assertRaises(EncodingError, SignedEntry.of, replaced(value, path, new))
 
-    @given(signed_entries, st.integers(3, MAX_INTEGER) | st.just(0))
+    @given(signed_entries, st.integers(6, MAX_INTEGER) | st.just(0))
     def test_entries_of_unknown_types_are_refused(self, signed: SignedEntry, kind: int) -> None:
-        """Only create and add are known."""
+        """Only create, add, remove, update and policy are known."""
         error = self.assertRaises(
             EncodingError, SignedEntry.of, replaced(signed.value(), (0, 0), kind)
         )

@@ -22,8 +22,9 @@ from securechat.group.events import (
     Reason,
     RoomEvent,
 )
+from securechat.group.hearing import MAX_SKIP
 from securechat.group.messages import MAX_BODY, Content, Frame, Header, Kind, seal_frame
-from securechat.group.room import MAX_SKIP, Room
+from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
 from securechat.primitives import HASH_LENGTH, digest, encrypt
