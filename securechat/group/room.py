@@ -296,6 +296,12 @@ class Room:
         return self._outbox.held
 
     @property
+    def waiting(self) -> tuple[int, ...]:
+        """The tickets of texts that have not come back in the stream, in order."""
+        said = self._outbox.said.items()
+        return tuple(ticket for ticket, each in said if each.kind is Kind.TEXT)
+
+    @property
     def outgoing(self) -> deque[Frame]:
         """The frames to send now, in order, for who sends them to take out."""
         return self._outbox.outgoing
