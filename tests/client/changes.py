@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -16,6 +16,8 @@ from securechat.group.events import Message
 from securechat.testing import Person
 from securechat.wire import Line
 from tests.adversary.kit import LyingNetwork, heard, room, texts
+
+L = TypeVar("L", bound=Line)
 
 
 class ChangesCase(SynchronousTestCase):
@@ -50,6 +52,18 @@ class ChangesCase(SynchronousTestCase):
         self.network.turn(60, step=1)
         for person in people:
             self.assertTrue(person.heard(CaughtUp))
+
+    def hold(self, kind: type[L]) -> list[L]:
+        """From now on hold back the lines of class *kind* that members say."""
+        held: list[L] = []
+
+        def keep(line: L) -> Iterable[Line]:
+            held.append(line)
+            return []
+
+        for person in self.people:
+            self.network.lie(kind, keep, by=person)
+        return held
 
     def fails(self, work: Deferred[Any], kind: type[SecureChatError]) -> str:
         """Check that *work* has failed, and return why."""

@@ -30,6 +30,7 @@ from securechat.wire import (
     Code,
     Commit,
     ErrorLine,
+    FrameLine,
     LeafKeys,
     Leaves,
     Overtaken,
@@ -112,7 +113,7 @@ class KickTests(ChangesCase):
         self.away(self.alice)
         kicked = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)
         kicked.cancel()
-        self.fails_cancelled(kicked)
+        self.failureResultOf(kicked, CancelledError)
         self.back(self.alice)
         self.agree(self.alice, self.bob, self.carol)
 
@@ -124,7 +125,7 @@ class KickTests(ChangesCase):
         self.network.settle()
         self.network.be_honest()
         kicked.cancel()
-        self.fails_cancelled(kicked)
+        self.failureResultOf(kicked, CancelledError)
         self.network.get(renewed)
         self.agree(self.alice, self.bob, self.carol)
 
@@ -142,10 +143,6 @@ class KickTests(ChangesCase):
         for each in kicks:
             self.assertIsNone(self.successResultOf(each))
         self.assertEqual(len(said(self.alice, Commit)), 1)
-
-    def fails_cancelled(self, work: object) -> None:
-        """Check that *work* was cancelled."""
-        self.failureResultOf(work, CancelledError)  # type: ignore[arg-type]  # any Deferred
 
 
 class ReformTests(ChangesCase):
@@ -299,9 +296,10 @@ class LinesTests(ChangesCase):
         """Goes out then."""
         held = self.network.hold(Commit, by=self.alice)
         kicked = self.alice.chat.kick(room(self.alice), self.erin.fingerprint)
-        sent = self.alice.chat.send(room(self.alice), "hello")
         self.network.settle()
         self.assertEqual(len(held), 1)
+        sent = self.alice.chat.send(room(self.alice), "hello")
+        self.network.settle()
         self.assertNoResult(sent)
         where = subject(room(self.alice).id)
         self.network.tell(self.alice, ErrorLine(Code.ENTRY, where, "because"))
@@ -325,9 +323,7 @@ class RaceTests(ChangesCase):
                 room(self.alice), owners=[self.alice.fingerprint, self.bob.fingerprint]
             )
         )
-
-    def kick(self, by: Person, *members: Person) -> object:
-        return by.chat.kick(room(by), *(each.fingerprint for each in members))
+        self.network.greet(*self.people)
 
     def test_two_removes_at_once(self) -> None:
         """The first at the relay wins, and the other is made again on top of it."""
@@ -372,7 +368,7 @@ class RaceTests(ChangesCase):
 
     def test_add_after_remove(self) -> None:
         """Somebody is removed while an add is on its way: the voucher hands over the newer key."""
-        held = self.network.hold(AddUser)
+        held = self.hold(AddUser)
         joined = self.erin.chat.join(LABEL)
         self.network.turn(3)
         (add,) = held
@@ -386,7 +382,7 @@ class RaceTests(ChangesCase):
     def test_voucher_is_removed(self) -> None:
         """Before its entry lands: somebody else vouches."""
         joined = self.erin.chat.join(LABEL)
-        held = self.network.hold(AddUser)
+        held = self.hold(AddUser)
         self.network.turn(3)
         self.assertEqual(len(held), 1)
         self.network.be_honest()
@@ -446,12 +442,6 @@ class RaceTests(ChangesCase):
 
 class RelayTests(ChangesCase):
     """What a relay that lies, or says nothing, can do to a change."""
-
-    def begin(self) -> object:
-        """Let Alice begin to remove Carol."""
-        kicked = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)
-        self.network.settle()
-        return kicked
 
     def lost(self, person: Person) -> RelaySilent:
         """Return why the connection of *person* was given up."""
@@ -519,9 +509,9 @@ class RelayTests(ChangesCase):
     def test_took_too_long(self) -> None:
         """The relay forgets what takes too long, and says so."""
         self.network.hold(Commit, by=self.alice)
-        kicked = self.begin()
+        kicked = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)
         self.network.turn(31)
-        self.assertIn("too long", self.fails(kicked, RelayRefused))  # type: ignore[arg-type]
+        self.assertIn("too long", self.fails(kicked, RelayRefused))
         self.network.be_honest()
         self.agree(self.alice, self.bob, self.carol)
 
@@ -575,15 +565,15 @@ class RelayTests(ChangesCase):
         self.network.settle()
         self.assertEqual(len(self.bob.heard(KeysLost)), 1)
 
-    def test_slice_before_another_line(self) -> None:
-        """Likewise: a frame between them."""
-        where = room(self.bob)
+    def test_slice_before_a_message(self) -> None:
+        """Is forgotten with it: it belongs to the next item of the stream."""
         slices = self.network.hold(Slice, to=self.bob)
         changes = self.network.hold(Changed, to=self.bob)
+        frames = self.network.hold(FrameLine, to=self.bob)
+        self.network.speak(self.alice, "hello")
         self.network.get(self.alice.chat.kick(room(self.alice), self.carol.fingerprint))
         self.network.settle()
         self.network.be_honest()
-        self.network.speak(self.alice, "hello") if False else None
-        self.network.tell(self.bob, *slices, *changes)
-        self.assertEqual(self.bob.heard(KeysLost), [])
-        self.assertFalse(where.stuck)
+        self.network.tell(self.bob, *slices, *frames, *changes)
+        self.assertEqual([text for _, text in texts(self.bob)], ["hello"])
+        self.assertEqual(len(self.bob.heard(KeysLost)), 1)

@@ -11,7 +11,6 @@ from securechat.errors import (
     NotAMember,
     NotConnected,
     RelayBusy,
-    RelayRefused,
 )
 from securechat.group.detail import Why
 from securechat.group.events import (
@@ -79,7 +78,7 @@ class LeaveTests(ChangesCase):
     def test_connection_breaks(self) -> None:
         """Before the relay has said that it has it: it is said again."""
         self.network.hold(Leaving, to=self.carol)
-        self.network.hold(Commit)
+        self.hold(Commit)
         left = self.carol.chat.leave(room(self.carol))
         self.network.settle()
         self.assertNoResult(left)
@@ -154,7 +153,7 @@ class LeaveTests(ChangesCase):
         left = self.carol.chat.leave(room(self.carol))
         self.network.hold(ErrorLine, to=self.carol)
         self.network.hold(Changed, to=self.carol)
-        self.network.hold(Commit)
+        self.hold(Commit)
         self.network.settle()
         for person in (self.alice, self.bob):
             self.network.get(person.chat.leave(room(person)))
@@ -219,7 +218,7 @@ class HoldTests(ChangesCase):
 
     def test_no_heartbeats(self) -> None:
         """Heartbeats are left out meanwhile, and that is no sign of a dead connection."""
-        self.network.hold(Begin)
+        self.hold(Begin)
         self.network.hold(Online)
         self.network.get(self.carol.chat.leave(room(self.carol)))
         self.network.turn(9)
@@ -363,7 +362,7 @@ class TurnTests(ChangesCase):
     def test_comes_back_before(self) -> None:
         """Who leaves and joins again at once is removed, then let in anew."""
         self.network.hold(Online)
-        self.network.hold(Begin)
+        self.hold(Begin)
         self.leave()
         joined = self.dave.chat.join(LABEL)
         self.network.settle()

@@ -9,7 +9,6 @@ from securechat.errors import (
     AlreadyThere,
     FoundedAnew,
     KeysGone,
-    NotAMember,
     RelayBusy,
     StateLost,
     WasRemoved,
@@ -102,9 +101,7 @@ class LostStateTests(ChangesCase):
         self.network.hold(Leave, by=self.bob)
         joined = self.bob.chat.join(LABEL, rejoin=True)
         self.network.settle()
-        self.network.tell(
-            self.bob, ErrorLine(Code.BUSY, subject(room(self.alice).id), "not now")
-        )
+        self.network.tell(self.bob, ErrorLine(Code.BUSY, subject(room(self.alice).id), "not now"))
         self.fails(joined, RelayBusy)
 
     def test_member_twice(self) -> None:

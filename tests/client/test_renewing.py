@@ -6,11 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from securechat.client.renewing import period
-from securechat.group.detail import Why
-from securechat.group.events import KeysRenewed, MemberRemoved
-from securechat.group.roster import Policy
-from securechat.wire import Begin, Changed, Commit, Online
-from tests.adversary.kit import LABEL, heard, room, said
+from securechat.group.events import KeysRenewed
+from tests.adversary.kit import room
 from tests.client.changes import ChangesCase
 
 DAY = 86_400.0
