@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from securechat.address import Address
+    from securechat.client.archive import Retention
     from securechat.client.client import ChatClient
+    from securechat.client.directory import StateDirectory
     from securechat.client.events import (
         CaughtUp,
         Connected,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         Waiting,
     )
     from securechat.client.known import KnownRooms
+    from securechat.client.state import KeptMessage, MemoryState, State
     from securechat.errors import SecureChatError
     from securechat.group.detail import Why
     from securechat.group.events import (
@@ -60,7 +63,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "securechat.address": ("Address",),
+    "securechat.client.archive": ("Retention",),
     "securechat.client.client": ("ChatClient",),
+    "securechat.client.directory": ("StateDirectory",),
     "securechat.client.events": (
         "CaughtUp",
         "Connected",
@@ -77,6 +82,7 @@ _HOMES = {
         "Waiting",
     ),
     "securechat.client.known": ("KnownRooms",),
+    "securechat.client.state": ("KeptMessage", "MemoryState", "State"),
     "securechat.errors": ("SecureChatError",),
     "securechat.group.detail": ("Why",),
     "securechat.group.events": (
@@ -120,6 +126,7 @@ __all__ = [
     "Event",
     "FramesMissing",
     "Identity",
+    "KeptMessage",
     "KeysLost",
     "KeysRenewed",
     "KnownRooms",
@@ -128,6 +135,7 @@ __all__ = [
     "MemberLeaving",
     "MemberRemoved",
     "MembersAsked",
+    "MemoryState",
     "Message",
     "Named",
     "NewcomerAsks",
@@ -140,9 +148,12 @@ __all__ = [
     "RelayFactory",
     "RelayService",
     "Removed",
+    "Retention",
     "Room",
     "RoomEvent",
     "SecureChatError",
+    "State",
+    "StateDirectory",
     "StorageFailed",
     "TrustStore",
     "Uncertain",

@@ -93,7 +93,7 @@ class TrustStore:
 
     def successor(self, fp: bytes) -> Trusted | None:
         """Return the trusted identity that took the place of *fp*, by one step or by several."""
-        return next((each for each in self if fp in each.before), None)
+        return self._known.successor(fp)
 
     def add(
         self,
@@ -218,7 +218,8 @@ class TrustStore:
         Trust whom *other* trusts, where nothing is known of them here, and revoke whom it does.
 
         :param me: whom this store belongs to, who is not among them.
-        :returns: those who are not taken over, since their petname is another's here.
+        :returns: those who are not taken over, since their petname is another's here, or an
+            earlier identity of theirs is trusted here still.
         """
         left = []
         with self._changing() as known:
@@ -229,7 +230,7 @@ class TrustStore:
             for each in other:
                 if each.fingerprint in {me, *known.trusted, *known.revoked, *before}:
                     continue
-                if _key(each.petname) in names:
+                if _key(each.petname) in names or known.trusted.keys() & {*each.before}:
                     left.append(each)
                 else:
                     known.trusted[each.fingerprint] = each
@@ -267,10 +268,14 @@ class _Known:
 
     def revoke(self, new: Revoked) -> Revoked:
         """Trust the identity no more; returns what is known of it, which once known stays."""
-        was = self.trusted.pop(new.fingerprint, None)
+        fp = new.fingerprint
+        was = self.trusted.pop(fp, None) or self.successor(fp)
         if was is not None:
             new = attrs.evolve(new, petname=was.petname)
-        return self.revoked.setdefault(new.fingerprint, new)
+        return self.revoked.setdefault(fp, new)
+
+    def successor(self, fp: bytes) -> Trusted | None:
+        return next((each for each in self.trusted.values() if fp in each.before), None)
 
     def encode(self) -> bytes:
         return encode(

@@ -143,7 +143,8 @@ class Revoked:
     :param fingerprint: 32 bytes.
     :param certificate: its own word for it, as `securechat.revocation` checked it.
     :param when: when the user learnt it, in UTC, to the second.
-    :param petname: what it was called while it was trusted; empty if it never was.
+    :param petname: what it was called while it was trusted, and its successor is if it has one;
+        empty if it never was trusted.
     """
 
     fingerprint: bytes = attrs.field(repr=short)

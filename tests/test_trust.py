@@ -254,7 +254,7 @@ class StoreTests(SynchronousTestCase):
         """Whoever took the place before stays trusted; the old one can never come back."""
         self.store.add("bob", BOB.fingerprint, "typed", NOON)
         _, now = self.store.follow(follows(BOB, CAROL), NOON)
-        self.assertEqual(self.store.revoke(revocation(BOB), LATER).petname, "")
+        self.assertEqual(self.store.revoke(revocation(BOB), LATER).petname, "bob")
         self.assertEqual(list(self.store), [now])
         self.assertEqual(self.store.successor(BOB.fingerprint), now)
         self.store.remove("bob")
@@ -297,6 +297,15 @@ class StoreTests(SynchronousTestCase):
         self.store.add("bob", CAROL.fingerprint, "typed", NOON)
         self.assertEqual(self.store.take_over(other, ALICE.fingerprint), [bob])
         self.assertNotIn(BOB.fingerprint, self.store)
+
+    def test_take_over_a_successor(self) -> None:
+        """Nobody is trusted beside an earlier identity of theirs: the user follows, or decides."""
+        other = TrustStore()
+        other.add("rob", BOB.fingerprint, "typed", NOON)
+        _, rob = other.follow(follows(BOB, CAROL), NOON)
+        bob = self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        self.assertEqual(self.store.take_over(other, ALICE.fingerprint), [rob])
+        self.assertEqual(list(self.store), [bob])
 
     def test_take_over_who_was_succeeded(self) -> None:
         """Whose successor is trusted here is not trusted again."""

@@ -153,6 +153,33 @@ class FingerprintTests(SynchronousTestCase):
                 self.assertEqual(fingerprint.parse(who[shown]), fp)
 
 
+class CertificateTests(SynchronousTestCase):
+    """Revocation and succession."""
+
+    def test_revocation(self) -> None:
+        """What a fingerprint is made of, and the signature of whoever has the key."""
+        values = read("certificates")["revocation"]
+        alice = person(values["of"])
+        signature = alice.sign("revocation", alice.fingerprint)
+        bundle = alice.bundle
+        certificate = encode(bundle.version, bundle.ed25519, bundle.xwing_hash, signature)
+        self.assertEqual(certificate, values("certificate"))
+
+    def test_succession(self) -> None:
+        """The same, the new bundle and the date, and the signatures of both."""
+        values = read("certificates")["succession"]
+        old, new = person(values["old"]), person(values["new"])
+        said = (new.bundle.encode(), values["date"])
+        signed = (old.fingerprint, new.fingerprint, *said)
+        self.assertEqual(encode("securechat/v1", "succession", *signed), values("signed"))
+        signatures = (each.sign("succession", *signed) for each in (old, new))
+        bundle = old.bundle
+        self.assertEqual(
+            encode(bundle.version, bundle.ed25519, bundle.xwing_hash, *said, *signatures),
+            values("certificate"),
+        )
+
+
 class LogTests(SynchronousTestCase):
     """The entries and the log that they make."""
 

@@ -52,15 +52,17 @@ def revoke(home: Path, source: str, passphrase: Passphrase, as_json: bool) -> No
         echo_json({**described_revoked(revoked), "successor": after})
         return
     who = revoked.petname or "An identity that you do not trust"
+    if successor is not None:
+        who = f"An earlier identity of {who}"
     click.echo(f"{who} is revoked:\n\n    {to_groups(revoked.fingerprint)}\n")
     click.echo("You vouch for that identity no more, and it can never be added again.")
     if successor is not None:
         name = successor.petname
         click.echo(
-            f"\n{name} took its place before, and is still trusted:\n\n"
+            "\nIts successor is still trusted:\n\n"
             f"    {to_groups(successor.fingerprint)}\n\n"
-            "If the key was stolen, the thief may have named that successor: compare the\n"
-            f"fingerprint with {name}, and say securechat trust remove '{name}' if it is another."
+            "If the key was stolen, the thief may have named that one: compare the fingerprint\n"
+            f"with {name}, and say securechat trust remove '{name}' if it is another."
         )
 
 

@@ -27,6 +27,7 @@ from securechat.cli.running import run
 from securechat.cli.terminal import Terminal
 from securechat.cli.views import JSONView, TextView, View
 from securechat.client.client import ChatClient
+from securechat.client.directory import StateDirectory
 from securechat.client.known import KnownRooms
 from securechat.client.vouching import always
 from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown
@@ -65,6 +66,11 @@ from securechat.trust import TrustStore
     help="Reach the relay through this Twisted client endpoint: a tunnel, or a proxy. Whose "
     "relay it is stays checked.",
 )
+@click.option(
+    "--keep-messages",
+    is_flag=True,
+    help='Keep what is said, encrypted, for "securechat history".',
+)
 @passphrase_options
 @json_option
 @common
@@ -77,6 +83,7 @@ def chat(
     rejoin: bool,
     name: str | None,
     endpoint: str | None,
+    keep_messages: bool,
     passphrase: Passphrase,
     as_json: bool,
 ) -> None:
@@ -132,7 +139,8 @@ def chat(
             await terminal.close()
 
     try:
-        run(converse)
+        with StateDirectory.open(home, identity, messages=keep_messages):
+            run(converse)
     except (FoundedAnew, RoomKnown) as error:
         command = f"securechat rooms forget {shlex.quote(str(address))}"
         fail(f"{error} To forget it: {command}", exit_code(error))

@@ -11,6 +11,7 @@ import click
 from securechat.cli.chat import chat
 from securechat.cli.demo.command import demo
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
+from securechat.cli.history import history
 from securechat.cli.identity import id_, init
 from securechat.cli.options import home_option, version_option
 from securechat.cli.relay import relay
@@ -56,6 +57,7 @@ def securechat(home: Path) -> None:
       securechat id                           show its fingerprint, for your friends
       securechat trust add bob FINGERPRINT    trust a friend by theirs
       securechat chat ADDRESS                 enter a room; --found makes a new one
+      securechat history ADDRESS              show what was said there, if you kept it
 
     \b
     Exit codes:
@@ -66,5 +68,5 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in demo, init, id_, succeed, trust, chat, rooms, relay:
+for each in demo, init, id_, succeed, trust, chat, history, rooms, relay:
     securechat.add_command(each)

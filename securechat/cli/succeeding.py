@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,17 +76,17 @@ def succeed(
         "Your identity takes the place of your old one:\n\n"
         f"    old  {to_groups(old.fingerprint)}\n"
         f"    new  {to_groups(new.fingerprint)}\n\n"
-        f"It trusts {len(store)} others."
+        f"Identities that it trusts: {len(store)}"
     )
     for each in left:
         click.echo(
-            f"Not taken over, since the name is another's here: {each.petname}, "
-            f"{to_groups(each.fingerprint)}"
+            f"Not taken over, since {each.petname} is another identity here, or is trusted here by "
+            f"an earlier one: {to_groups(each.fingerprint)}"
         )
     click.echo(
-        f"\nWhat to do next:\n\n"
+        "\nWhat to do next:\n\n"
         f"1. Give your friends this file, by any way:\n\n    {file}\n\n"
         "   Each of them says: securechat trust follow FILE\n"
         "2. Leave your rooms as the old one, and join them as the new one, with\n"
-        f"   securechat --home '{home}'"
+        f"   securechat --home {shlex.quote(str(home))}"
     )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TypeVar
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import deferLater
@@ -44,8 +44,6 @@ from securechat.wire import (
     Overtaken,
     Slices,
 )
-
-T = TypeVar("T")
 
 LEAF_KEYS_SECONDS = 10.0
 """How long the relay may take for a page of leaf keys."""
@@ -75,7 +73,7 @@ class Changing:
         self._head = room.place.head
         self._wanted: dict[Intent, Waiters[None]] = {}  # in the order in which they came
         self._under_way: Intent | None = None
-        self._attempt: Deferred[None] | None = None
+        self._attempt: Deferred[Any] | None = None
         self._stored: Deferred[None] | None = None
         self._owed: Deferred[LeafKeys | None] | None = None  # what the relay has to say
         self._asked: tuple[int, int] | None = None  # the page of leaf keys that it owes
@@ -131,33 +129,31 @@ class Changing:
 
     def overtaken(self, line: Overtaken) -> None:
         """Another entry came first: nothing can be done before it is here."""
-        if line.head != self._head:
+        if self.staged and line.head != self._head:
             self._await_entry()
 
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about what is on its way."""
         intent = self._under_way
-        if intent is None or line.subject != subject(self._room.id):
+        codes = (Code.ENTRY, Code.BUSY, Code.GONE)
+        if intent is None or line.code not in codes or line.subject != subject(self._room.id):
             return False
-        if line.code is Code.GONE and not self.staged:  # the roster is another one by now
+        if line.code is Code.GONE and self._asked is not None:  # the roster is another by now
             self._await_entry()
-        elif line.code in (Code.ENTRY, Code.BUSY, Code.GONE):
+        elif self.staged:
             self._give_up(intent, error_for(line))
-        else:
-            return False
         return True
 
     # How
 
     def _go_on(self) -> None:
-        while self._live and self._under_way is None and self._wanted:
-            intent = next(iter(self._wanted))
-            if intent.holds(self._room):
-                self._under_way = intent
-                self._attempt = attempt = Deferred.fromCoroutine(self._carry_out(intent))
-                attempt.addErrback(self._failed, intent)
-            else:
+        for intent in [each for each in self._wanted if not each.holds(self._room)]:
+            if intent in self._wanted and intent != self._under_way:
                 self._wanted.pop(intent).fire(None)
+        if self._live and self._under_way is None and self._wanted:
+            self._under_way = intent = next(iter(self._wanted))
+            self._attempt = attempt = Deferred.fromCoroutine(self._carry_out(intent))
+            attempt.addErrback(self._failed, intent)
 
     async def _carry_out(self, intent: Intent) -> None:
         # A connection stages one entry at a time, in whatever room.
@@ -228,15 +224,11 @@ class Changing:
         self._owed.callback(line)
 
     def _await_entry(self) -> None:
-        if self._attempt is not None:
-            intent = self._under_way
-            self._drop()
-            self._under_way = intent
-            self._attempt = Deferred.fromCoroutine(self._entry())
-            self._attempt.addErrback(_ended)
-
-    async def _entry(self) -> None:
-        await self._answer(LANDING_SECONDS)
+        intent = self._under_way
+        self._drop()
+        self._under_way = intent
+        self._attempt = Deferred.fromCoroutine(self._answer(LANDING_SECONDS))
+        self._attempt.addErrback(_ended)
 
     def _failed(self, reason: Failure, intent: Intent) -> None:
         if isinstance(reason.value, SecureChatError):

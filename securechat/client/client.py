@@ -25,11 +25,11 @@ from securechat.address import Address, check_label
 from securechat.client.endpoint import endpoint_for
 from securechat.client.events import Connected, Disconnected, Event, Refusal, StorageFailed
 from securechat.client.founding import Founding
+from securechat.client.intents import Reforming, Renewing
 from securechat.client.joining import Begun, Joining
 from securechat.client.journal import Journal
 from securechat.client.known import KnownRooms
 from securechat.client.link import Link
-from securechat.client.intents import Reforming, Renewing
 from securechat.client.membership import InRoom, Membership
 from securechat.client.party import Party
 from securechat.client.protocol import ClientProtocol, Listener, Tap, no_tap

@@ -254,6 +254,8 @@ class Membership:
             return True
         if not self._asked or line.subject != subject(self.room.id):
             return False
+        if self.room.gone is not None:
+            return True  # as the entry before has said, and more: it is about to be told
         self._refuse(error_for(line, self.room.label))
         return True
 
@@ -293,6 +295,8 @@ class Membership:
         """What has happened is stored: tell, and say what is to be said."""
         for event in events:
             self._tell(event)
+        if self.room.gone is not None:
+            return  # and this has ended
         able = self.live and self._can_change
         self._changing.settled(live=able)
         self.presence.settled(live=self.live)
@@ -307,7 +311,7 @@ class Membership:
     def _can_change(self) -> bool:
         room = self.room
         me = self._party.identity.fingerprint
-        going = room.gone is not None or self._leaver.wanted or me in room.leaving
+        going = self._leaver.wanted or me in room.leaving
         return self.entered and not room.stuck and not going
 
     def _note(self, events: Iterable[RoomEvent] = ()) -> None:

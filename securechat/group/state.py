@@ -199,6 +199,11 @@ class State:
         return self._outbox.held
 
     @property
+    def waiting(self) -> tuple[int, ...]:
+        """The tickets of the messages that have not come back in the stream, in order."""
+        return tuple(self._outbox.said)
+
+    @property
     def outgoing(self) -> deque[Frame]:
         """The frames to send now, in order, for who sends them to take out."""
         return self._outbox.outgoing

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import attrs
 
 from securechat.address import Address
@@ -62,12 +65,23 @@ class RelayTests(ChatTestCase):
     async def test_same_identity_elsewhere(self) -> None:
         """The newer connection of an identity stays, and the older command ends with a warning."""
         alice = await self.founder()
-        again = self.chat(self.alice)
+        elsewhere = Path(self.mktemp()).absolute()
+        shutil.copytree(self.alice, elsewhere, ignore=shutil.ignore_patterns("state.*"))
+        again = self.chat(elsewhere)
         await self.ends(alice, 4)
         self.assertIn("somebody has your key", alice.errors)
         await self.ends(again, 5)
         self.assertIn("its keys are not here", again.errors)
         self.assertIn("A run that has ended cannot", again.errors)
+
+    async def test_same_directory(self) -> None:
+        """A second command on one directory is told which process has it, and disturbs nobody."""
+        alice = await self.founder("--keep-messages")
+        again = self.chat(self.alice)
+        await self.ends(again, 1)
+        self.assertIn(f"The process {alice.transport.pid} uses the rooms in", again.errors)
+        alice.end_input()
+        await self.ends(alice, 0)
 
     async def test_undelivered(self) -> None:
         """Who interrupts while a message is not in the room yet is told which."""

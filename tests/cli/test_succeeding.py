@@ -40,7 +40,7 @@ class SucceedTests(CommandTestCase):
         """The new identity trusts whom the old one does, and knows its rooms."""
         old, new = (keyfile.load(each / "identity", None) for each in (self.old_home, self.home))
         KnownRooms.open(self.old_home, old).learn(HERE, "lobby", bytes(32))
-        self.assertIn("It trusts 1 others", self.ok("succeed", self.old_home))
+        self.assertIn("Identities that it trusts: 1", self.ok("succeed", self.old_home))
         (bob,) = self.json("trust", "list")["trusted"]
         self.assertEqual((bob["name"], bob["fingerprint"]), ("bob", self.bob["fingerprint"]))
         self.assertEqual(KnownRooms.open(self.home, new).find(HERE, "lobby"), bytes(32))
@@ -49,7 +49,8 @@ class SucceedTests(CommandTestCase):
         """Who is not taken over is told, since the name is another's in the new home."""
         self.ok("trust", "add", "bob", self.friend("robert")["fingerprint"])
         shown = self.ok("succeed", self.old_home)
-        self.assertIn(f"is another's here: bob, {self.bob['fingerprint']}", shown)
+        self.assertIn("Not taken over, since bob is another identity here", shown)
+        self.assertIn(self.bob["fingerprint"], shown)
 
     def test_json(self) -> None:
         """A script reads where the certificate is; to do it again does no harm."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from securechat.group.roster import Policy
 from securechat.group.transcript import Transcript
 from securechat.identity import Identity
 from securechat.primitives import XWing, digest, encrypt, expand, extract, seal
+from securechat.revocation import revocation
+from securechat.succession import Succession, succession
 from tests.vectors.lines import EXAMPLES, REFUSED, described
 
 HERE = Path(__file__).parent
@@ -284,6 +287,22 @@ def fingerprints(story: Story) -> dict[str, Any]:
     return {"identities": people}
 
 
+def certificates(story: Story) -> dict[str, Any]:
+    """What identities say of themselves."""
+    day = date(2030, 1, 2)
+    said = Succession(story.alice.fingerprint, story.bob.bundle, day)
+    return {
+        "revocation": hexed(of="alice", certificate=revocation(story.alice)),
+        "succession": hexed(
+            old="alice",
+            new="bob",
+            date=day.isoformat(),
+            signed=encode("securechat/v1", "succession", *said.signed()),
+            certificate=succession(story.alice, story.bob, day),
+        ),
+    }
+
+
 def entry(signed: SignedEntry, log: Log) -> dict[str, Any]:
     """An entry that leads to *log*."""
     content, subject = signed.entry, signed.entry.detail.subject
@@ -476,7 +495,7 @@ def vectors() -> dict[str, dict[str, Any]]:
     parts = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
     names = "vouch", "challenge", "response"
     story = Story({name: parts[name]["sealed"] for name in names if name in parts})
-    makers = (fingerprints, log, keys, admission, transcript, frames, wire)
+    makers = (fingerprints, certificates, log, keys, admission, transcript, frames, wire)
     return {make.__name__: make(story) for make in makers}
 
 
