@@ -13,7 +13,7 @@ room. `tests.adversary.invariants` compares it with what everybody was made to b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from securechat.client import departing
+from securechat.client.client import ChatClient
 from securechat.client.events import Event
 from securechat.client.state import MemoryState
 from securechat.errors import SecureChatError
@@ -40,6 +41,21 @@ E = TypeVar("E", bound=Event)
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 
 
+@attrs.frozen
+class Said:
+    """
+    A message that its author's client has accepted.
+
+    :ivar stay: the head by which the author had come into the room.
+    :ivar told: how much the author had been told by then.
+    """
+
+    author: Player
+    stay: bytes
+    ticket: int
+    told: int
+
+
 @attrs.define(eq=False)
 class Player:
     """
@@ -51,9 +67,8 @@ class Player:
     name: str
     person: Person
     absent: bool = False
-    member: bool = False
-    """Whether it has come into the room, and neither left it nor been removed."""
     _past: list[Event] = attrs.field(factory=list)
+    _past_lines: list[tuple[str, bytes]] = attrs.field(factory=list)
 
     @property
     def fingerprint(self) -> bytes:
@@ -70,6 +85,11 @@ class Player:
         """All that it was ever told."""
         return [*self._past, *self.person.events]
 
+    @property
+    def lines(self) -> list[tuple[str, bytes]]:
+        """All that its client and the relay ever said to each other."""
+        return [*self._past_lines, *self.person.lines]
+
     def heard(self, kind: type[E]) -> list[E]:
         """Return what it was ever told of one kind."""
         return [each for each in self.events if isinstance(each, kind)]
@@ -82,6 +102,7 @@ class Player:
     def begin_another_life(self, person: Person) -> None:
         """From now on its client is that of *person*."""
         self._past += self.person.events
+        self._past_lines += self.person.lines
         self.person = person
         self.absent = False
 
@@ -90,7 +111,8 @@ class Cast:
     """
     :ivar players: everybody, by name.
     :ivar history: what the relay has stored.
-    :ivar said: who has said which text; no text is said twice.
+    :ivar said: what was said, by its text; no text is said twice.
+    :ivar left: the number of the stream from which on somebody who leaves has not to hear more.
     :ivar came: the fingerprints of those who ever founded the room, or wanted to join it.
     :ivar refused: why something that somebody did came to nothing.
     """
@@ -102,7 +124,8 @@ class Cast:
         self._start_relay()
         everybody = [identity_of(name) for name in names]
         self.players = {name: Player(name, self._person(name)) for name in names}
-        self.said: dict[str, bytes] = {}
+        self.said: dict[str, Said] = {}
+        self.left: dict[Player, int] = {}
         self.came: set[bytes] = set()
         self.refused: list[SecureChatError] = []
         for player in self.players.values():
@@ -131,29 +154,39 @@ class Cast:
     def found(self, player: Player) -> None:
         """Let *player* found the room."""
         self.came.add(player.fingerprint)
-        self._await(player.person.chat.found(LABEL), lambda _: self._entered(player))
+        self._await(player.person.chat.found(LABEL))
 
-    def join(self, player: Player) -> None:
-        """Let *player* come into the room, or come back to it."""
+    def join(self, player: Player, *, rejoin: bool = False) -> None:
+        """
+        Let *player* come into the room, or come back to it.
+
+        :param rejoin: though its client has lost what it knew of the room.
+        """
         self.came.add(player.fingerprint)
-        self._await(player.person.chat.join(LABEL), lambda _: self._entered(player))
+        self._await(Deferred.fromCoroutine(self._join(player.person.chat, rejoin)))
 
-    def say(self, player: Player) -> str | None:
-        """Let *player* say something that nobody has said; return it, if it could be said."""
-        assert player.room is not None
-        text = f"{player.name}: {len(self.said)}"
+    async def _join(self, chat: ChatClient, rejoin: bool) -> None:
+        await chat.connect()
+        await chat.join(LABEL, rejoin=rejoin)
+
+    def say(self, player: Player) -> None:
+        """Let *player* say something that nobody has said."""
+        room, told = player.room, len(player.events)
+        assert room is not None
+        text = f"{player.name} says {len(self.said)}"
         try:
-            sent = player.person.chat.send(player.room, text)
+            self._await(player.person.chat.send(room, text))
         except SecureChatError as error:
             self.refused.append(error)
-            return None
-        self.said[text] = player.fingerprint
-        self._await(sent)
-        return text
+        else:
+            stay, ticket = room.first_entry.head, room._outbox.tickets - 1
+            self.said[text] = Said(player, stay, ticket, told)
+            self.network.clock.advance(0)  # accepted is what is stored
 
     def leave(self, player: Player) -> None:
         """Let *player* leave the room."""
         assert player.room is not None
+        self.left[player] = player.room.seq
         self._await(player.person.chat.leave(player.room))
 
     def kick(self, player: Player, other: Player) -> None:
@@ -166,11 +199,8 @@ class Cast:
         assert player.room is not None
         self._await(player.person.chat.renew(player.room))
 
-    def _entered(self, player: Player) -> None:
-        player.member = True
-
-    def _await(self, work: Deferred[Any], then: Callable[[Any], object] = lambda _: None) -> None:
-        work.addCallbacks(then, self._failed)
+    def _await(self, work: Deferred[Any]) -> None:
+        work.addCallbacks(lambda _: None, self._failed)
 
     def _failed(self, reason: Failure) -> None:
         reason.trap(SecureChatError, CancelledError)
@@ -187,9 +217,11 @@ class Cast:
     def come_back(self, player: Player) -> None:
         """The program of *player* is started again, and comes back to the room if it was in it."""
         player.absent = False
-        kept = bool(player.person.state and player.person.state.rooms(ADDRESS))
-        connected = player.person.chat.connect()
-        self._await(connected, lambda _: self.join(player) if kept else None)
+        assert player.person.state is not None
+        if player.person.state.rooms(ADDRESS):
+            self.join(player)
+        else:
+            self._await(player.person.chat.connect())
 
     def cut(self, player: Player) -> None:
         """The connection of *player* breaks."""
@@ -244,6 +276,39 @@ class Cast:
     def turn(self, seconds: float, step: float = 0.5) -> None:
         """Let *seconds* go by."""
         self.network.turn(seconds, step)
+
+    def rest(self) -> None:
+        """
+        Let everybody be there, and let time go by until nothing moves.
+
+        :raises AssertionError: if something still moves after ten minutes.
+        """
+        for player in self:
+            if player.absent:
+                self.come_back(player)
+            elif player.person.chat.connected:
+                self.wake(player)
+        for _ in range(60):
+            self.turn(10)
+            for player in self:
+                if player.room is None and self._has_a_place(player):
+                    self.join(player, rejoin=True)
+            if self._rests():
+                return
+        raise AssertionError("something still moves after ten minutes")
+
+    def _rests(self) -> bool:
+        rooms = [each.room for each in self if each.room is not None]
+        there = sum(1 for _ in rooms)
+        return all(
+            each.place == rooms[0].place
+            and len(each.roster) == there
+            and not (each.unsent or each.held or each.leaving)
+            for each in rooms
+        )
+
+    def _has_a_place(self, player: Player) -> bool:
+        return any(player.fingerprint in each.room.log.membership.index for each in self if each.room is not None)
 
 
 @contextmanager
