@@ -13,9 +13,11 @@ room. `tests.adversary.invariants` compares it with what everybody was made to b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar
 
 import attrs
@@ -28,11 +30,13 @@ from securechat.client.client import ChatClient
 from securechat.client.events import Event
 from securechat.client.state import MemoryState
 from securechat.errors import SecureChatError
-from securechat.group.events import Message
+from securechat.group.events import Delivered, MemberAdded, Message
 from securechat.group.room import Room
+from securechat.relay.backup import back_up
 from securechat.relay.factory import RelayFactory
 from securechat.relay.sqlite import SQLiteHistory
 from securechat.testing import ADDRESS, Person
+from securechat.wire import Line, parse
 from tests.adversary.kit import LABEL, LyingNetwork
 from tests.group.kit import person as identity_of
 
@@ -54,6 +58,19 @@ class Said:
     stay: bytes
     ticket: int
     told: int
+
+    @property
+    def delivered(self) -> set[int]:
+        """The number of the stream that the author was told, if it was."""
+        told = self.author.events[self.told :]
+        again = (
+            place
+            for place, each in enumerate(told)
+            if isinstance(each, MemberAdded) and each.member == self.author.fingerprint
+        )  # tickets begin anew
+        stay = told[: next(again, None)]
+        found = (each for each in stay if isinstance(each, Delivered))
+        return {each.seq for each in found if each.ticket == self.ticket}
 
 
 @attrs.define(eq=False)
@@ -85,10 +102,11 @@ class Player:
         """All that it was ever told."""
         return [*self._past, *self.person.events]
 
-    @property
-    def lines(self) -> list[tuple[str, bytes]]:
-        """All that its client and the relay ever said to each other."""
-        return [*self._past_lines, *self.person.lines]
+    def said(self, kind: type[Line] | UnionType) -> list[Line]:
+        """Return what its client ever said to the relay of one kind."""
+        lines = [*self._past_lines, *self.person.lines]
+        said = (parse(raw) for who, raw in lines if who == "C")
+        return [each for each in said if isinstance(each, kind)]
 
     def heard(self, kind: type[E]) -> list[E]:
         """Return what it was ever told of one kind."""
@@ -96,8 +114,8 @@ class Player:
 
     @property
     def shown(self) -> list[Message]:
-        """The messages that it was ever shown."""
-        return self.heard(Message)
+        """The messages that it was ever shown in the lobby."""
+        return [each for each in self.heard(Message) if each.label == LABEL]
 
     def begin_another_life(self, person: Person) -> None:
         """From now on its client is that of *person*."""
@@ -111,6 +129,7 @@ class Cast:
     """
     :ivar players: everybody, by name.
     :ivar history: what the relay has stored.
+    :ivar copies: copies of that, the oldest first.
     :ivar said: what was said, by its text; no text is said twice.
     :ivar left: the number of the stream from which on somebody who leaves has not to hear more.
     :ivar came: the fingerprints of those who ever founded the room, or wanted to join it.
@@ -121,8 +140,10 @@ class Cast:
         """:param directory: where the relay keeps its history."""
         self._disk = directory / "history.sqlite"
         self.network = LyingNetwork()
+        self._others: list[SQLiteHistory] = []
+        self.copies: list[Path] = []
+        self._numbers = count()
         self._start_relay()
-        everybody = [identity_of(name) for name in names]
         self.players = {name: Player(name, self._person(name)) for name in names}
         self.said: dict[str, Said] = {}
         self.left: dict[Player, int] = {}
@@ -131,7 +152,6 @@ class Cast:
         for player in self.players.values():
             player.person.trust(*(each.person for each in self if each is not player))
             player.person.chat.connect()
-        assert len({each.fingerprint for each in everybody}) == len(names)
         self.settle()
 
     def _person(self, name: str) -> Person:
@@ -151,10 +171,10 @@ class Cast:
 
     # What people do
 
-    def found(self, player: Player) -> None:
-        """Let *player* found the room."""
+    def found(self, player: Player, label: str = LABEL) -> None:
+        """Let *player* found the room, or another."""
         self.came.add(player.fingerprint)
-        self._await(player.person.chat.found(LABEL))
+        self._await(player.person.chat.found(label))
 
     def join(self, player: Player, *, rejoin: bool = False) -> None:
         """
@@ -235,6 +255,24 @@ class Cast:
         """It does again."""
         player.person.transport.deaf = False
 
+    def copy(self) -> Path:
+        """Copy what the relay has stored by now, and return where the copy is."""
+        copy = self._disk.with_name(f"copy {next(self._numbers)}.sqlite")
+        back_up(self._disk, copy, lambda done, total: None)
+        self.copies.append(copy)
+        return copy
+
+    def split(self, half: Iterable[Player]) -> None:
+        """Have *half* served by a relay of its own, from a copy, until connections break."""
+        clock, relay = self.network.clock, self.network.relay
+        other = SQLiteHistory(self.copy(), clock)
+        self.network.relay = RelayFactory(clock, addresses=[ADDRESS], history=other)
+        self._others.append(other)
+        for player in half:
+            self.cut(player)
+        self.turn(10)
+        self.network.relay = relay
+
     def restart_relay(self, disk: Path | None = None) -> None:
         """
         The relay is killed, and starts again from what it has stored.
@@ -244,15 +282,18 @@ class Cast:
         self.stop_relay()
         if disk is not None:
             self._disk = disk
+            self.copies.remove(disk)
         self._start_relay()
 
     def stop_relay(self) -> None:
         """The relay is killed."""
         for near in list(self.network.transports):
             near.other.die()
-        if self.history._call is not None:
-            self.history._call.cancel()  # what it had not stored is lost
-        self.history.database.close()
+        for each in (self.history, *self._others):
+            if each._call is not None:
+                each._call.cancel()  # what it had not stored is lost
+            each.database.close()
+        self._others.clear()
 
     def _start_relay(self) -> None:
         clock = self.network.clock

@@ -18,14 +18,15 @@ import attrs
 from securechat.errors import BadCiphertext
 from securechat.group.detail import Add, Create, Remove
 from securechat.group.entry import Entry, SignedEntry
-from securechat.group.events import Alarm, Delivered, KeysLost, Uncertain
+from securechat.group.events import Alarm, KeysLost, Uncertain
 from securechat.group.keys import NOTHING_FRESH, epoch_secret
 from securechat.group.room import Room
 from securechat.group.slices import open_slice
 from securechat.primitives import XWing, expand
 from securechat.relay.stream import entry_of
-from securechat.wire import SLICE, Slices, parse
+from securechat.wire import SLICE, Begin, Slices
 from tests.adversary.cast import Cast, Player
+from tests.adversary.lies import MOLE
 
 
 class Watcher:
@@ -71,7 +72,7 @@ class Watcher:
         assert there <= self._cast.came, "somebody is on the roster who never wanted to be"
 
     def _take_note_of_keys(self, player: Player, room: Room) -> None:
-        if not room.inside or room.stuck:
+        if not room.inside or room.stuck or room.gone is not None:
             return
         chain = room._keys.chain
         roster = frozenset(room.log.membership.index)
@@ -83,6 +84,20 @@ class Watcher:
     def _nobody_else_has_the_keys(self) -> None:
         for chain, holders in self.holders.items():
             assert holders <= self.rosters[chain], "somebody has a key who is not on the roster"
+
+    def relay_has_no_key(self) -> None:
+        """Check that no slice was ever made that the relay can open with a key of its own."""
+        for player in self._cast:
+            entry: Entry | None = None
+            for line in player.said(Begin | Slices):
+                if isinstance(line, Begin):
+                    entry = SignedEntry.decode(line.entry).entry
+                    continue
+                for sealed in slices_of(line):
+                    assert entry is not None
+                    with suppress(BadCiphertext):
+                        open_slice(MOLE, entry, sealed)
+                        raise AssertionError("a slice was made for the relay")
 
     # Once the relay has been honest for a while
 
@@ -120,11 +135,7 @@ class Watcher:
                 numbers[message.text].add(message.seq)
         for text, said in self._cast.said.items():
             author = said.author
-            numbers[text] |= {
-                each.seq
-                for each in author.events[said.told :]
-                if isinstance(each, Delivered) and each.ticket == said.ticket
-            }
+            numbers[text] |= said.delivered
             if author.room is not None and author.room.first_entry.head == said.stay:
                 assert numbers[text], f"{text!r} is lost"
             assert len(numbers[text]) <= 1, f"{text!r} has two numbers"
@@ -159,7 +170,9 @@ class Watcher:
         Check that nobody who was removed could make the keys that came after, from all that it
         had before and all that the relay ever heard.
         """
-        slices = list(self._slices())
+        slices = [
+            each for player in self._cast for line in player.said(Slices) for each in slices_of(line)
+        ]
         for place, (_, signed) in enumerate(entries):
             if not isinstance(signed.entry.detail, Remove):
                 continue
@@ -169,17 +182,6 @@ class Watcher:
                     after = [each.entry for _, each in entries[place:]]
                     made = loot.follow(after, slices)
                     assert not made & self.holders.keys(), "who was removed has a later key"
-
-    def _slices(self) -> Iterator[bytes]:
-        """Yield every slice that was ever made."""
-        for player in self._cast:
-            for _, raw in player.lines:
-                if raw.startswith(b"slices "):
-                    line = parse(raw)
-                    assert isinstance(line, Slices)
-                    for at in range(0, len(line.sealed), SLICE):
-                        yield line.sealed[at : at + SLICE]
-
 
 @attrs.frozen
 class Stay:
@@ -225,6 +227,11 @@ class Loot:
             for each in slices:
                 with suppress(BadCiphertext):
                     yield open_slice(XWing(leaf), entry, each)
+
+
+def slices_of(line: Slices) -> list[bytes]:
+    """Return the slices in *line*."""
+    return [line.sealed[at : at + SLICE] for at in range(0, len(line.sealed), SLICE)]
 
 
 def _names(players: Iterable[Player]) -> str:

@@ -10,6 +10,7 @@ the one before has begun. At the end everybody is there, and time goes by until 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -34,92 +35,101 @@ REST_SECONDS = 600
 """Within which time everything that was begun has to be over."""
 
 
-class Living(RuleBasedStateMachine):
-    """A play. Who is asked for something that is not his to do does nothing."""
+def pick(number: int, players: Iterable[Player]) -> list[Player]:
+    """Return one of *players*, the same for the same *number*; none where there are none."""
+    among = list(players)
+    return [among[number % len(among)]] if among else []
 
-    @initialize(size=st.integers(3, 8))
-    def begin(self, size: int) -> None:
-        """Everybody is connected, and the first has founded the room."""
+
+class Living(RuleBasedStateMachine):
+    """A play."""
+
+    @initialize(size=st.integers(3, 8), inside=st.integers(1, 8))
+    def begin(self, size: int, inside: int) -> None:
+        """*size* people are connected, and so many of them *inside*; the first has founded."""
         self.directory = Path(mkdtemp())
         self.cast = Cast(self.directory, *NAMES[:size])
         self.watcher = Watcher(self.cast)
         self.turns = turns_by_name(self.cast)
         self.turns.__enter__()
-        self.cast.found(self.cast["alice"])
+        founder, *others = list(self.cast)[:inside]
+        self.cast.found(founder)
         self.cast.settle()
-
-    def pick(self, number: int) -> Player:
-        """Return one of those who are there, the same for the same *number*."""
-        players = list(self.cast)
-        return players[number % len(players)]
+        for player in others:
+            self.cast.join(player)
+            self.cast.settle()
 
     # What people do
 
     @rule(who=somebody)
     def join(self, who: int) -> None:
-        player = self.pick(who)
-        if not player.absent and player.room is None:
+        for player in pick(who, (each for each in self.running if each.room is None)):
             self.cast.join(player)
 
     @rule(who=somebody)
     def say(self, who: int) -> None:
-        player = self.pick(who)
-        if player.room is not None:
+        for player in pick(who, self.cast.members):
+            self.cast.say(player)
+
+    @rule()
+    def talk(self) -> None:
+        for player in self.cast.members:
             self.cast.say(player)
 
     @rule(who=somebody)
     def leave(self, who: int) -> None:
-        player = self.pick(who)
-        if player.room is not None and len(self.cast.members) > 1:
+        for player in pick(who, self.cast.members[1:]):
             self.cast.leave(player)
 
     @rule(who=somebody, whom=somebody)
     def kick(self, who: int, whom: int) -> None:
-        player, other = self.pick(who), self.pick(whom)
-        if player.room is not None and player is not other:
-            self.cast.kick(player, other)
+        for player in pick(who, self.cast.members):
+            for other in pick(whom, (each for each in self.cast.members if each is not player)):
+                self.cast.kick(player, other)
 
     @rule(who=somebody)
     def renew(self, who: int) -> None:
-        player = self.pick(who)
-        if player.room is not None:
+        for player in pick(who, self.cast.members):
             self.cast.renew(player)
 
     # What happens to them
 
     @rule(who=somebody)
     def crash(self, who: int) -> None:
-        player = self.pick(who)
-        if not player.absent:
+        for player in pick(who, self.running):
             self.cast.crash(player)
 
     @rule(who=somebody)
     def come_back(self, who: int) -> None:
-        player = self.pick(who)
-        if player.absent:
+        for player in pick(who, (each for each in self.cast if each.absent)):
             self.cast.come_back(player)
 
     @rule(who=somebody)
     def cut(self, who: int) -> None:
-        player = self.pick(who)
-        if player.person.chat.connected:
+        for player in pick(who, self.connected):
             self.cast.cut(player)
 
     @rule(who=somebody)
     def stall(self, who: int) -> None:
-        player = self.pick(who)
-        if player.person.chat.connected:
+        for player in pick(who, self.connected):
             self.cast.stall(player)
 
     @rule(who=somebody)
     def wake(self, who: int) -> None:
-        player = self.pick(who)
-        if player.person.chat.connected:
+        for player in pick(who, self.connected):
             self.cast.wake(player)
 
     @rule()
     def restart_relay(self) -> None:
         self.cast.restart_relay()
+
+    @property
+    def running(self) -> list[Player]:
+        return [each for each in self.cast if not each.absent]
+
+    @property
+    def connected(self) -> list[Player]:
+        return [each for each in self.running if each.person.chat.connected]
 
     # How it goes on
 
@@ -140,14 +150,17 @@ class Living(RuleBasedStateMachine):
         if hasattr(self, "watcher"):
             self.watcher.look()
 
-    def teardown(self) -> None:
+    def end(self) -> None:
         """Everybody is there, nothing breaks any more, and time goes by until nothing moves."""
+        self.cast.rest()
+        self.watcher.look()
+        self.watcher.agree()
+
+    def teardown(self) -> None:
         if not hasattr(self, "watcher"):
             return
         try:
-            self.cast.rest()
-            self.watcher.look()
-            self.watcher.agree()
+            self.end()
         finally:
             self.turns.__exit__(None, None, None)
             self.cast.stop_relay()
