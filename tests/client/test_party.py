@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.events import Event, StorageFailed
+from securechat.client.journal import Journal
 from securechat.client.party import DISCREET_SECONDS, LOOK_SECONDS, MAX_DISCREET, Party
 from securechat.errors import DamagedFile
 from securechat.identity import Identity
@@ -38,6 +39,7 @@ class PartyCase(SynchronousTestCase):
             say=self.said.append,
             emit=self.events.append,
             silent=lambda seconds: None,
+            journal=Journal(self.clock, None, ADDRESS, lambda error: None),
         )
         self.elsewhere = TrustStore.open(self.home, ME)
         """The same identities, in another program."""
