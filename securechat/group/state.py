@@ -94,10 +94,8 @@ class State:
         self._hearing.confirmed = progress.confirmed
         self._outbox.tickets = progress.tickets
         self._watch.missed, self._watch.last_missed = progress.missed, progress.last_missed
-        rows = {} if self._keys.lost else self._members
-        if self._keys.ratchets.keys() != set(rows.values()) or (
-            self.gone is None and self._identity.fingerprint not in self._members
-        ):
+        member = self._identity.fingerprint in self._members
+        if not self._keys.fits(len(self.roster)) or member == (self.gone is not None):
             raise EncodingError(what="the parts of another room")
         self._kept = (self.log.head, progress)
 
