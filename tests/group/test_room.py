@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import MAX_INTEGER, encode
 from securechat.errors import EncodingError, EntryRefused, MessageTooLong
-from securechat.group import room as room_module
+from securechat.group import speaking
 from securechat.group.entry import SignedEntry
 from securechat.group.events import (
     Alarm,
@@ -97,7 +97,7 @@ class SpeakingTests(RoomCase):
         self.bob.room.say(Kind.TEXT, "h\u00e4llo".encode())
         self.stream.flush()
         self.assertEqual(self.alice.of(Message), [Message(LABEL, BOB.fingerprint, "h\u00e4llo", 3)])
-        self.assertEqual(self.bob.of(Delivered), [Delivered(LABEL, 0, 3)])
+        self.assertEqual(self.bob.of(Delivered), [Delivered(LABEL, 0, 3, "hällo")])
         self.assertEqual((self.bob.of(Message), self.bob.room.unsent), ([], 0))
 
     def test_many_messages_in_both_directions(self) -> None:
@@ -716,7 +716,7 @@ class ForgeryTests(RoomCase):
         frame = self.bob.said("hello")
         self.forged(attrs.evolve(frame, nonce=flipped(frame.nonce)), BOB, self.bob)
         self.forged(attrs.evolve(frame, header=Header(2, 1, 1)), BOB, self.bob)
-        self.assertEqual(self.bob.feed(5, frame), [Delivered(LABEL, 0, 5)])
+        self.assertEqual(self.bob.feed(5, frame), [Delivered(LABEL, 0, 5, "hello")])
 
 
 class BadEntryTests(RoomCase):
@@ -756,7 +756,7 @@ class BadEntryTests(RoomCase):
         frame = self.alice.said("hello")
         self.refused(adding(self.alice.room.log, MALLORY, MALLORY).encode())
         self.assertEqual((self.alice.room.unsent, list(self.alice.room.outgoing)), (1, []))
-        self.assertEqual(self.alice.feed(4, frame), [Delivered(LABEL, 0, 4)])
+        self.assertEqual(self.alice.feed(4, frame), [Delivered(LABEL, 0, 4, "hello")])
 
     def test_another_tag_divides_nobody(self) -> None:
         """Who can derive the key needs no tag: members with another tag before them go on."""
@@ -808,10 +808,10 @@ class MalformedTests(RoomCase):
                 """No padding at all."""
                 return b"junk"
 
-        self.patch(room_module, "Content", Junk)
+        self.patch(speaking, "Content", Junk)
         self.bob.room.say(Kind.TEXT, b"hello")
         junk = self.bob.room.outgoing.pop()
-        self.patch(room_module, "Content", Content)
+        self.patch(speaking, "Content", Content)
         self.alarmed(self.alice.feed(3, junk), Reason.MALFORMED, BOB)
         self.assertEqual(texts(self.alice.feed(4, self.bob.said("hello"))), ["hello"])
 
