@@ -209,7 +209,7 @@ class Membership:
                 self.presence.online(line)
             case LeafKeys():
                 self._changing.leaf_keys(line)
-            case Overtaken():
+            case _:
                 self._changing.overtaken(line)
 
     def _frame(self, line: FrameLine) -> None:

@@ -109,4 +109,5 @@ class Rooms:
         membership.kept = False
         self._memberships.pop(membership.room.id, None)
         self._party.journal.forget(membership.room.id)
+        membership.room.wipe()
         membership.leave_alone(error)

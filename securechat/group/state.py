@@ -209,7 +209,9 @@ class State:
     @property
     def leaving(self) -> Mapping[bytes, bytes]:
         """Who has signed its `leave` and is still on the roster: the signature by fingerprint."""
-        return {each: self._leaves[each] for each in self._members if each in self._leaves}
+        members = self._members
+        there = sorted((each for each in self._leaves if each in members), key=members.__getitem__)
+        return {each: self._leaves[each] for each in there}
 
     @property
     def stale(self) -> tuple[bytes, ...]:

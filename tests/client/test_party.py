@@ -15,6 +15,7 @@ from securechat.errors import DamagedFile
 from securechat.identity import Identity
 from securechat.revocation import revocation
 from securechat.succession import succession
+from securechat.testing import ADDRESS
 from securechat.trust import TRUST_FILE, TrustStore
 from securechat.wire import Line, Nack
 
