@@ -269,13 +269,13 @@ class Room:
         self._over = True
         self._forget(self)
         self.history.drop(self.id)
+        gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)
+        self.door.close(gone)
+        self.departures.close(gone)
         for session in self.online:
             session.rooms.pop(self.id).stop()
             self._expel(session)
             session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
-        gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)
-        self.door.close(gone)
-        self.departures.close(gone)
 
     def _failed(self, error: SecureChatError) -> None:
         """What was appended since the last item is lost, because of *error*."""
