@@ -37,16 +37,13 @@ from securechat.wire import (
     Commit,
     ErrorLine,
     Leave,
-    Leaves,
     Leaving,
     Member,
     Response,
     Restore,
     Resume,
-    Roster,
     Send,
     Slices,
-    Who,
 )
 
 EVERYBODY_LEFT = "everybody has left this room: it is over"
@@ -310,7 +307,7 @@ class Room:
             case Begin() | Slices() | Commit():
                 self._check_live(session)
                 stage(session, self, line)
-            case Roster() | Leaves() | Who():
+            case _:
                 session.say(self._lookup.answer(line))
 
     def _check_live(self, session: Session) -> None:

@@ -4,14 +4,14 @@ A history for tests: it outlives relays, stores when it is told to, and can lose
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
 
 from securechat.errors import SecureChatError
-from securechat.relay.history import Draft, Failed, Hear, Kept, Landing, MemoryHistory
+from securechat.relay.history import Draft, Failed, Hear, Item, Kept, Landing, MemoryHistory
 
 
 class Full(SecureChatError):
@@ -35,11 +35,13 @@ class StoredHistory(MemoryHistory):
     A history that can be copied, as a disk can.
 
     :ivar slow: whether what is to be stored waits for `store`.
+    :ivar slow_reads: whether what is read waits for `answer`.
     """
 
     def __init__(self, steps: Iterable[_Step] = ()) -> None:
         super().__init__(2**20)
-        self.slow = False
+        self.slow = self.slow_reads = False
+        self._reading: list[tuple[Deferred[Any], Deferred[Any]]] = []
         self._waiting: list[_Step] = []
         self._done: list[_Step] = []
         self._rooms: dict[bytes, Kept] = {}
@@ -65,6 +67,25 @@ class StoredHistory(MemoryHistory):
             self._failed[room](Full())
         for step in waiting:
             step.done.errback(Full())
+
+    def answer(self) -> None:
+        """Answer what was asked for, with what was there then, the newest question first."""
+        reading, self._reading = self._reading, []
+        for asked, found in reversed(reading):
+            found.chainDeferred(asked)
+
+    def break_reads(self) -> None:
+        """Answer what was asked for with an error."""
+        reading, self._reading = self._reading, []
+        for asked, _ in reading:
+            asked.errback(Full())
+
+    def _read(self, found: Deferred[Any]) -> Deferred[Any]:
+        if not self.slow_reads:
+            return found
+        asked: Deferred[Any] = Deferred()
+        self._reading.append((asked, found))
+        return asked
 
     def value(self, room: bytes, name: str) -> bytes | None:
         """Return the value of *room* that is stored under *name*."""
@@ -132,6 +153,12 @@ class StoredHistory(MemoryHistory):
 
     def has_seen(self, room: bytes, member: bytes, seq: int) -> None:
         self._take("has_seen", room, member, seq).addErrback(lambda _: None)
+
+    def read(self, room: bytes, after: int, most: int, member: bytes) -> Deferred[Sequence[Item]]:
+        return self._read(super().read(room, after, most, member))
+
+    def head(self, room: bytes, epoch: int) -> Deferred[bytes | None]:
+        return self._read(super().head(room, epoch))
 
     def drop(self, room: bytes) -> None:
         self._dropped.add(room)
