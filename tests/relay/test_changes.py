@@ -24,7 +24,7 @@ from securechat.wire import (
     UserAdded,
 )
 from tests.relay.clients import Client, Relay, kinds
-from tests.relay.histories import StoredHistory
+from tests.relay.stored import StoredHistory
 
 
 class LandingTests(SynchronousTestCase):

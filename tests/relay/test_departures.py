@@ -31,7 +31,7 @@ from securechat.wire import (
     Who,
 )
 from tests.relay.clients import Client, Relay, kinds
-from tests.relay.histories import StoredHistory
+from tests.relay.stored import StoredHistory
 
 
 class LeaveTests(SynchronousTestCase):

@@ -37,7 +37,7 @@ from securechat.wire import (
     UserAdded,
 )
 from tests.relay.clients import Relay, kinds
-from tests.relay.histories import StoredHistory
+from tests.relay.stored import StoredHistory
 
 
 class RestartTests(SynchronousTestCase):

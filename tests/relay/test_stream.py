@@ -10,7 +10,7 @@ from securechat.relay.epoch import Epoch
 from securechat.relay.history import Item
 from securechat.wire import Changed, Code, ErrorLine, FrameLine, Leaving, Resumed, Slice
 from tests.relay.clients import Relay, kinds
-from tests.relay.histories import StoredHistory
+from tests.relay.stored import StoredHistory
 
 
 class SlowReadsTests(SynchronousTestCase):

@@ -149,7 +149,7 @@ class StoredHistory(MemoryHistory):
         return self._take("put", room, name, value)
 
     def skip(self, room: bytes, seq: int) -> None:
-        self._take("skip", room, seq)
+        self._take("skip", room, seq).addErrback(lambda _: None)
 
     def has_seen(self, room: bytes, member: bytes, seq: int) -> None:
         self._take("has_seen", room, member, seq).addErrback(lambda _: None)
