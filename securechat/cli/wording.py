@@ -141,8 +141,9 @@ class Wording:
                 )
             case Uncertain():
                 return (
-                    "what became of something that you wrote is not to be known: the relay does "
-                    "not have that part of the conversation any more. It is not sent again"
+                    f"whether this arrived is not to be known: {printable(event.text or '')} (the "
+                    "relay does not have that part of the conversation any more. It is not sent "
+                    "again: ask, or say it anew)"
                 )
             case Confirmed():
                 return (

@@ -94,10 +94,8 @@ class State:
         self._hearing.confirmed = progress.confirmed
         self._outbox.tickets = progress.tickets
         self._watch.missed, self._watch.last_missed = progress.missed, progress.last_missed
-        rows = {} if self._keys.lost else self._members
-        if self._keys.ratchets.keys() != set(rows.values()) or (
-            self.gone is None and self._identity.fingerprint not in self._members
-        ):
+        member = self._identity.fingerprint in self._members
+        if not self._keys.fits(len(self.roster)) or member == (self.gone is not None):
             raise EncodingError(what="the parts of another room")
         self._kept = (self.log.head, progress)
 
@@ -151,6 +149,11 @@ class State:
     def id(self) -> bytes:
         """G, the hash of the create entry."""
         return self.log.room
+
+    @property
+    def me(self) -> bytes:
+        """The fingerprint of the member whose room this is."""
+        return self._identity.fingerprint
 
     @property
     def seq(self) -> int:
@@ -211,7 +214,9 @@ class State:
     @property
     def leaving(self) -> Mapping[bytes, bytes]:
         """Who has signed its `leave` and is still on the roster: the signature by fingerprint."""
-        return {each: self._leaves[each] for each in self._members if each in self._leaves}
+        members = self._members
+        there = sorted((each for each in self._leaves if each in members), key=members.__getitem__)
+        return {each: self._leaves[each] for each in there}
 
     @property
     def stale(self) -> tuple[bytes, ...]:
