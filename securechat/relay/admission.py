@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOBODY_HERE = "no member of this room is here to vouch for you"
 NOBODY_VOUCHES = "nobody who is here vouches for you"
+TOO_MANY = "who could vouch for you here has let in many others just now: try again in a minute"
 
 
 class Admission:
@@ -39,11 +40,15 @@ class Admission:
         """Ask the next batch of members; where nobody is left, tell the newcomer."""
         online = self.room.online
         # Who does not read what it was sent would not read this either.
-        fresh = [
+        others = [
             member
             for member in online
-            if member.fingerprint not in self._asked and member.wire.writable
-        ][: self._batch]
+            if member.fingerprint not in self._asked
+            and member.wire.writable
+            and self.room.ledger.log.membership.may_vouch(member.fingerprint)
+        ]
+        may = self.room.ledger.rates.may_write
+        fresh = [member for member in others if may(member.fingerprint)][: self._batch]
         self._batch *= 2
         self._asked.update(member.fingerprint for member in fresh)
         self._attempts = [Attempt(self, member) for member in fresh]
@@ -52,10 +57,14 @@ class Admission:
         if fresh:
             here = self._asked.union(member.fingerprint for member in online)
             self.joiner.say(Asked(self.room.label, len(self._asked), len(here)))
+        elif others:
+            self._turn_away(Code.BUSY, TOO_MANY)
         else:
-            self._finish()
-            words = NOBODY_VOUCHES if self._asked else NOBODY_HERE
-            self.joiner.turn_away(ErrorLine(Code.NOBODY, self.room.label, words))
+            self._turn_away(Code.NOBODY, NOBODY_VOUCHES if self._asked else NOBODY_HERE)
+
+    def _turn_away(self, code: Code, words: str) -> None:
+        self._finish()
+        self.joiner.turn_away(ErrorLine(code, self.room.label, words))
 
     def cancel(self) -> None:
         """The newcomer is gone, or no longer wants to join."""

@@ -26,7 +26,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from securechat.errors import EntryRefused, Malformed, StaleEntry
+from securechat.errors import EntryRefused, Malformed, SecureChatError, StaleEntry
 from securechat.primitives import random_bytes
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.session import Session
@@ -168,12 +168,17 @@ class Attempt:
         self.steps.landed()
 
     def _not_landed(self, reason: Failure) -> None:
-        if reason.check(StaleEntry):
-            self.steps.stale()
-        else:
-            reason.trap(Malformed, EntryRefused)
-            self.voucher.say(ErrorLine(Code.ENTRY, "-", str(reason.value)))
-            self.steps.end(None)
+        match reason.value:
+            case StaleEntry():
+                self.steps.stale()
+                return
+            case Malformed() | EntryRefused():
+                self.voucher.say(ErrorLine(Code.ENTRY, "-", str(reason.value)))
+            case Refusal():
+                self.voucher.say(reason.value.line)
+            case _:
+                reason.trap(SecureChatError)  # not stored, and the connection ends
+        self.steps.end(None)
 
     def forget(self) -> list[Session]:
         """Let nobody find this attempt any more; return who could."""

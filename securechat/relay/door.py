@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from securechat.relay.admission import Admission
 from securechat.relay.refusal import Refusal
-from securechat.wire import Code, Queued
+from securechat.wire import Code, ErrorLine, Queued
 
 if TYPE_CHECKING:
     from securechat.relay.room import Room
@@ -26,6 +26,7 @@ class Door:
         self._inside: list[Admission] = []
         self._waiting: list[Admission] = []
         self._letting_in = False
+        self._closed = False
 
     def knock(self, joiner: Session) -> None:
         """
@@ -59,10 +60,11 @@ class Door:
             self._let_in()
         else:
             self._waiting.remove(admission)
-            self._say_places()
+            if not self._closed:
+                self._say_places()
 
     def _let_in(self) -> None:
-        if self._letting_in:
+        if self._letting_in or self._closed:
             return  # an admission that is over as it begins: the loop below goes on by itself
         self._letting_in = True
         waited = len(self._waiting)
@@ -77,6 +79,13 @@ class Door:
     def _say_places(self) -> None:
         for place, admission in enumerate(self._waiting, start=1):
             self._say_place(admission, place)
+
+    def close(self, error: ErrorLine) -> None:
+        """There is no room behind it any more: all joins end with *error*."""
+        self._closed = True
+        for admission in [*self._inside, *self._waiting]:
+            admission.cancel()
+            admission.joiner.turn_away(error)
 
     def _say_place(self, admission: Admission, place: int) -> None:
         admission.joiner.say(Queued(self._room.label, place))

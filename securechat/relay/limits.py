@@ -57,6 +57,13 @@ class Limits:
         "Bytes that wait for a client that does not read, before it is disconnected.",
         least=2 * MAX_LINE,
     )
+    entries_per_minute: int = _count(
+        10, "Changes of a room's membership by one member in a minute."
+    )
+    update_seconds: float = _seconds(3_600.0, "Seconds between two updates of a member's keys.")
+    staging_seconds: float = _seconds(
+        30.0, "Seconds in which a change of a room's membership is sent in parts."
+    )
     ask_timeout: float = _seconds(30.0, "Seconds in which a voucher and a newcomer each answer.")
 
     def announced(self) -> Mapping[str, int]:

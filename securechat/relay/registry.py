@@ -4,7 +4,7 @@ All that the relay has: who is connected, and which rooms there are.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -18,6 +18,7 @@ from securechat.relay.limits import Limits
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.room import Room
 from securechat.relay.session import Session
+from securechat.relay.state import Values, log_of
 from securechat.wire import Code, Found
 
 
@@ -44,6 +45,11 @@ class Registry:
         self._sessions: dict[bytes, Session] = {}
         self._rooms: dict[bytes, Room] = {}
         self._by_label: dict[str, Room] = {}
+        self._founding: dict[str, bytes] = {}  # label to founder, of rooms not stored yet
+        for kept in history.rooms():
+            self._add(self._room(log_of(kept.state), kept.values))
+        for room in list(self._rooms.values()):
+            room.settle()
 
     def enter(self, session: Session) -> None:
         """
@@ -61,6 +67,8 @@ class Registry:
     def leave(self, session: Session) -> None:
         """*session* is over."""
         del self._sessions[session.fingerprint]
+        for identifier in session.rooms.keys() & self._rooms.keys():
+            self._rooms[identifier].leave(session)
 
     def room(self, identifier: bytes) -> Room:
         """
@@ -97,13 +105,32 @@ class Registry:
         if log.newest.author != session.fingerprint:
             raise Refusal(Code.ENTRY, "the entry is not yours")
         self._check_may_found(session, log.label)
-        room = Room(log, session, self._clock, self._history, self._limits)
-        self._rooms[room.id] = self._by_label[room.label] = room
+        self._founding[log.label] = session.fingerprint
+        session.working(self._found(session, log))
+
+    async def _found(self, session: Session, log: Log) -> None:
+        room = self._room(log, {})
+        try:
+            await room.ledger.land(log, {})
+        finally:
+            del self._founding[log.label]
+        self._add(room)
         self._log.info(
             "room #{label} is founded by {peer}",
             label=room.label,
             peer=short(session.fingerprint),
         )
+        if not session.over:
+            room.enter(session, 0, resuming=False)
+
+    def _room(self, log: Log, values: Mapping[str, bytes]) -> Room:
+        return Room(log, Values(values), self._clock, self._history, self._limits, self._forget)
+
+    def _add(self, room: Room) -> None:
+        self._rooms[room.id] = self._by_label[room.label] = room
+
+    def _forget(self, room: Room) -> None:
+        del self._rooms[room.id], self._by_label[room.label]
 
     def _check_may_found(self, session: Session, label: str) -> None:
         limits, founder = self._limits, session.fingerprint
@@ -111,13 +138,12 @@ class Registry:
             raise Refusal(
                 Code.FOUNDERS, "this relay's operator has not allowed you to found rooms", label
             )
-        if label in self._by_label:
+        if label in self._by_label or label in self._founding:
             raise Refusal(Code.TAKEN, "there is a room of that label already", label)
         if len(session.rooms) >= limits.rooms_per_connection:
             raise Refusal(Code.BUSY, "you are in too many rooms on this connection", label)
-        if sum(room.founder == founder for room in self._rooms.values()) >= (
-            limits.rooms_per_founder
-        ):
+        founders = [*(room.founder for room in self._rooms.values()), *self._founding.values()]
+        if founders.count(founder) >= limits.rooms_per_founder:
             raise Refusal(Code.BUSY, "you have founded too many rooms here", label)
-        if len(self._rooms) >= limits.rooms_in_all:
+        if len(founders) >= limits.rooms_in_all:
             raise Refusal(Code.BUSY, "this relay has no place for another room", label)

@@ -1,110 +1,145 @@
 """
-One room at the relay: its log, its stream, and who is here.
+One room at the relay: who is here, and what they may say.
 
-The relay runs the same rules as every member (`securechat.group.log`), so that one bad entry
-cannot jam the room, and gives entries and frames their numbers. Of a frame it checks whose it
-is and that it is new; what is inside it cannot know.
+Members are live here each with a `Cursor`, and hear the stream as the history tells it. The
+room knows the parts that handle their lines: its books, its door, who leaves and who comes back.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 
-import attrs
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from securechat.errors import EntryRefused, SecureChatError
 from securechat.fingerprint import short
-from securechat.group.detail import Add
-from securechat.group.entry import SignedEntry
-from securechat.group.log import CONSENT_WINDOW, Log
+from securechat.group.detail import Add, Remove
+from securechat.group.entry import Entry
+from securechat.group.log import Log
+from securechat.group.roster import Row
+from securechat.relay.departures import Departures
 from securechat.relay.door import Door
-from securechat.relay.history import Draft, IHistory, Item, Landing
+from securechat.relay.handover import Handover
+from securechat.relay.history import IHistory, Item
+from securechat.relay.ledger import Ledger, draft
 from securechat.relay.limits import Limits
+from securechat.relay.lookup import Lookup
 from securechat.relay.refusal import Refusal, subject
-from securechat.relay.session import Session
+from securechat.relay.returns import Returns
+from securechat.relay.session import RoomLine, Session
+from securechat.relay.staging import stage
+from securechat.relay.state import Changes, Kind, Values
 from securechat.relay.stream import Cursor
 from securechat.wire import (
+    Begin,
     Code,
+    Commit,
+    ErrorLine,
+    Leave,
+    Leaving,
     Member,
-    Page,
     Response,
+    Restore,
     Resume,
-    Roster,
     Send,
-    UserAdded,
-    parse,
-    serialise,
+    Slices,
 )
 
-PAGE = 24_576
-"""Bytes of a snapshot in one `page`."""
+EVERYBODY_LEFT = "everybody has left this room: it is over"
 
-
-@attrs.frozen
-class _State:
-    """The log as of one epoch, for who was added then and asks for its roster."""
-
-    log: Log
-
-    @cached_property
-    def snapshot(self) -> bytes:
-        return self.log.snapshot()
-
-
-@attrs.frozen
-class _Handover:
-    """What a newcomer gets once more if its connection broke when it was added."""
-
-    response: Response
-    added: bytes
-    """The line `user_added`, with its CRLF."""
+_STORAGE = ErrorLine(
+    Code.STORAGE, "-", "this relay cannot store what was said: connect again, and say it again"
+)
 
 
 class Room:
     """
-    One room. The registry makes it of a create entry that it has checked.
+    One room. The registry makes it of a create entry that it has checked, or of what the history
+    has kept.
 
-    :param log: the log that this entry begins.
+    :param log: the log up to its newest entry.
+    :param values: what the history has kept by name.
+    :param forget: is called when everybody has left.
     """
 
     _logger = Logger()
 
     def __init__(
-        self, log: Log, founder: Session, clock: IReactorTime, history: IHistory, limits: Limits
+        self,
+        log: Log,
+        values: Values,
+        clock: IReactorTime,
+        history: IHistory,
+        limits: Limits,
+        forget: Callable[[Room], None],
     ) -> None:
         self.id = log.room
         self.label = log.label
-        self.founder = founder.fingerprint
+        self.founder = log.created.entry.author
         self.clock = clock
         self.limits = limits
+        self.history = history
+        self.ledger = Ledger(log, values, clock, history, limits)
         self.door = Door(self)
-        self._log = log
-        self._history = history
-        self._states: dict[int, _State] = {}
+        self.departures = Departures(self)
+        self._returns = Returns(self)
+        self._lookup = Lookup(self)
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
-        self._landed = 0  # the number of the newest entry
-        self._sent: dict[int, int] = {}  # row to its last n in this epoch
-        self._handovers: dict[bytes, _Handover] = {}  # by the newcomer's fingerprint
+        self._forget = forget
+        self._over = False
         history.subscribe(self.id, self._hear, self._failed)
-        self._enter(founder, 0, resuming=False)
-        self._append(log)
+
+    @property
+    def head(self) -> bytes:
+        """The head of the log."""
+        return self.ledger.log.head
 
     # Who is here
 
     @property
     def online(self) -> list[Session]:
         """The members who are live here, in roster order."""
-        index = self._log.membership.index
+        index = self.ledger.log.membership.index
         return [self._live[each].session for each in sorted(self._live, key=index.__getitem__)]
 
+    def enter(
+        self, session: Session, seq: int, *, resuming: bool, until: int | None = None
+    ) -> None:
+        """
+        Let *session*, which has all up to the number *seq*, hear the rest.
+
+        :param until: the epoch of the entry that removed its member, if one did: then it hears
+            no more, and is not live.
+        """
+        if self.id in session.rooms:
+            session.rooms[self.id].stop()
+        leaves = self.departures.pending
+        cursor = Cursor(session, self.history, self.id, seq, leaves, resuming=resuming, until=until)
+        session.rooms[self.id] = cursor
+        session.admitted.discard(self.id)
+        if until is None:
+            self._live[session.fingerprint] = cursor
+            self.history.arrive(self.id, session.fingerprint)
+            self.history.has_seen(self.id, session.fingerprint, seq)
+        cursor.catch_up()
+
     def leave(self, session: Session) -> None:
-        """The connection of *session* is over."""
-        del self._live[session.fingerprint]
+        """The connection of *session* is over, or its member is none any more."""
+        if self._is_live(session):
+            del self._live[session.fingerprint]
+            self.history.depart(self.id, session.fingerprint)
+
+    def tell(self, line: Leaving) -> None:
+        """Tell every member who is live."""
+        for cursor in self._live.values():
+            cursor.tell(line)
+
+    def _is_live(self, session: Session) -> bool:
+        cursor = self._live.get(session.fingerprint)
+        return cursor is not None and cursor.session is session
+
+    # Joining
 
     def join(self, session: Session) -> None:
         """
@@ -113,39 +148,37 @@ class Room:
         :raises Refusal: if it may not join, or not now.
         """
         limits = self.limits
-        if session.fingerprint in self._log.membership.index:
-            self._hand_over_again(session)
-        elif self.label in session.joins:
+        if self.label in session.joins:
             raise Refusal(Code.STATE, "you are joining this room already", self.label)
+        row = self.ledger.row_of(session.fingerprint)
+        if row is not None and session.fingerprint not in self.departures.pending:
+            self._say_member(session, row)
         elif len(session.joins) >= limits.joins_per_connection:
             raise self._busy("you are joining too many rooms at once")
+        elif row is not None:
+            self.departures.come_back(session)
         elif len(session.rooms) >= limits.rooms_per_connection:
             raise self._busy("you are in too many rooms on this connection")
-        elif self.full:
+        elif self.ledger.full:
             raise self._busy("the room is full")
         else:
             self.door.knock(session)
 
-    @property
-    def full(self) -> bool:
-        membership = self._log.membership
-        most = min(self.limits.members_per_room, membership.policy.roster_maximum)
-        return len(membership.rows) >= most
-
-    def _hand_over_again(self, session: Session) -> None:
-        handover = self._handovers.get(session.fingerprint)
-        if handover is None:
-            row = self._log.membership.rows[self._log.membership.index[session.fingerprint]]
-            session.say(Member(self.label, self.id, row.leaf_hash))
-            return
-        session.admitted.add(self.id)
-        session.say(handover.response)
-        session.wire.write(handover.added)
-
     def _busy(self, words: str) -> Refusal:
         return Refusal(Code.BUSY, words, self.label)
 
-    # Entries
+    def _say_member(self, session: Session, row: Row) -> None:
+        kept = self.ledger.values.of(Kind.HANDOVER).get(session.fingerprint)
+        if kept is None:
+            session.say(Member(self.label, self.id, row.leaf_hash))
+        else:
+            session.working(self._hand_over_again(session, Handover.decode(kept)))
+
+    async def _hand_over_again(self, session: Session, handover: Handover) -> None:
+        added = await handover.added(self.history, self.id)
+        session.admitted.add(self.id)
+        session.say(handover.response)
+        session.write(added)
 
     async def add(
         self, voucher: Session, joiner: Session, response: Response, entry: bytes
@@ -154,129 +187,129 @@ class Room:
         Take the *entry* by which *voucher* adds *joiner*, and tell everybody.
 
         :param response: what *voucher* answered the joiner's challenge with.
-        :raises StaleEntry: if another entry came first.
-        :raises EncodingError: if it is no entry.
-        :raises EntryRefused: if it breaks a rule.
+        :raises SecureChatError: as `Ledger.followed` and `Ledger.land` do.
+        :raises Refusal: if *voucher* writes too many.
         """
-        signed = SignedEntry.decode(entry)
-        log = self._log.after(signed)
-        added = signed.entry.detail
-        if not isinstance(added, Add) or (signed.entry.author, added.subject.fingerprint) != (
-            (voucher.fingerprint, joiner.fingerprint)
-        ):
-            raise EntryRefused(why="its author or its subject is not of this attempt")
-        if not self._landed <= signed.entry.seq <= self._history.newest(self.id):
-            raise EntryRefused(why="its view of the stream is not of this room")
-        if self.full:
+        log = self.ledger.followed(voucher.fingerprint, entry)
+        added = log.newest.detail
+        if not isinstance(added, Add) or added.subject.fingerprint != joiner.fingerprint:
+            raise EntryRefused(why="its subject is not of this attempt")
+        if self.ledger.full:
             raise EntryRefused(why="the room is full")
-        seq = await self._append(log)
-        line = _draft(log).numbered(self.id, seq)
-        joiner.admitted.add(self.id)
-        joiner.wire.write(line)
-        self._handovers[joiner.fingerprint] = _Handover(response, line)
+        handover = Handover(response, log.newest.seq).encode()
+        kept: Changes = {(Kind.HANDOVER, joiner.fingerprint): handover}
+        seq = await self.ledger.land(log, {}, besides=kept)
+        self.ledger.values.apply(kept)
         self._logger.info(
             "{joiner} is admitted to #{label} by {voucher}",
             joiner=short(joiner.fingerprint),
             label=self.label,
             voucher=short(voucher.fingerprint),
         )
+        joiner.admitted.add(self.id)
+        joiner.write(draft(log).numbered(self.id, seq))
 
-    @property
-    def head(self) -> bytes:
-        """The head of the log."""
-        return self._log.head
-
-    def _append(self, log: Log) -> Deferred[int]:
-        """Have the newest entry of *log* put into the stream."""
-        signed = log.recent[-1]
-        return self._history.append_entry(
-            self.id,
-            Landing(
-                _draft(log), signed.entry.prev, signed.head, log.epoch, log.label, log.snapshot()
-            ),
-        )
+    # What the history says
 
     def _hear(self, items: Sequence[Item]) -> None:
         """Take what is new in the stream, and tell everybody."""
+        if self._over:
+            return
         for item in items:
-            if item.is_entry:
-                self._land(item)
+            removed = self._take(self.ledger.take(item)) if item.is_entry else []
             for cursor in self._live.values():
                 cursor.push(item)
+            for cursor in removed:
+                self._expel(cursor.session)
+        if any(item.is_entry for item in items):
+            self.settle()
 
-    def _land(self, item: Item) -> None:
-        said = parse(item.line.removesuffix(b"\r\n"))
-        assert isinstance(said, UserAdded)
-        signed = SignedEntry.decode(said.entry)
-        if item.seq > 1:
-            self._log = self._log.after(signed)
-        self._states[self._log.epoch] = _State(self._log)
-        self._states.pop(self._log.epoch - CONSENT_WINDOW, None)
-        self._landed = item.seq
-        self._sent.clear()
+    def _take(self, entry: Entry) -> list[Cursor]:
+        """An *entry* has landed; return the places of those who are here and whom it removes."""
+        self._lookup.remember(self.ledger.log)
+        if not isinstance(entry.detail, Remove):
+            return []
+        removed = []
+        for removal in entry.detail.removals:
+            self._logger.info(
+                "{member} is removed from #{label} by {author}: {why}",
+                member=short(removal.member),
+                label=self.label,
+                author=short(entry.author),
+                why=removal.why.name.lower(),
+            )
+            cursor = self._live.get(removal.member)
+            if cursor is not None:
+                cursor.until = entry.epoch
+                removed.append(cursor)
+        return removed
 
-    # What members say
+    def _expel(self, session: Session) -> None:
+        """The member of *session* is none any more."""
+        self.leave(session)
+        if session.staging is not None and session.staging.room is self:
+            session.staging.drop()
+        for attempt in list(session.attempts.values()):
+            if attempt.admission.room is self and attempt.voucher is session:
+                attempt.end(None)
 
-    def handle(self, session: Session, line: Send | Resume | Roster) -> None:
-        """
-        Take a member's *line* about this room.
-
-        :raises Refusal: if it may not be said, or not now.
-        """
-        if session.fingerprint not in self._log.membership.index:
-            raise Refusal(Code.NOT_MEMBER, "you are not a member of this room", subject(self.id))
-        if isinstance(line, Send):
-            self._send(session, line)
-        elif isinstance(line, Resume):
-            session.working(self._resume(session, line))
+    def settle(self) -> None:
+        """Do what follows from who is on the roster, and who wants to leave it."""
+        if self.departures.everybody:
+            self._end()
         else:
-            self._page(session, line)
+            self.departures.settle()
 
-    def _send(self, session: Session, line: Send) -> None:
-        if self.id not in session.rooms:
-            raise Refusal(Code.STATE, "say resume first", subject(self.id))
-        row = self._log.membership.index[session.fingerprint]
-        if (line.epoch, line.row) != (self._log.epoch, row) or line.n <= self._sent.get(row, -1):
-            return  # the stream alone says what became of a frame
-        self._sent[row] = line.n
-        self._handovers.pop(session.fingerprint, None)
-        rest = serialise(line).split(b" ", 2)[2]
-        self._history.append_frame(self.id, self._log.head, Draft(b"frame", rest))
-
-    async def _resume(self, session: Session, line: Resume) -> None:
-        known = await self._history.head(self.id, line.epoch)
-        if known != line.head or line.seq > self._history.newest(self.id):
-            raise Refusal(
-                Code.FORK,
-                "this relay's log of the room is not the one that you know",
-                subject(self.id),
-            )
-        if self.id not in session.rooms and len(session.rooms) >= self.limits.rooms_per_connection:
-            raise Refusal(
-                Code.BUSY, "you are in too many rooms on this connection", subject(self.id)
-            )
-        session.admitted.discard(self.id)
-        self._enter(session, line.seq, resuming=True).catch_up()
-
-    def _enter(self, session: Session, seq: int, *, resuming: bool) -> Cursor:
-        cursor = Cursor(session, self._history, self.id, seq, resuming=resuming)
-        session.rooms[self.id] = self._live[session.fingerprint] = cursor
-        return cursor
+    def _end(self) -> None:
+        """Everybody has left: there is no room any more."""
+        self._logger.info("room #{label} is over: everybody has left", label=self.label)
+        self._over = True
+        self._forget(self)
+        self.history.drop(self.id)
+        gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)
+        self.door.close(gone)
+        self.departures.close(gone)
+        for session in self.online:
+            session.rooms.pop(self.id).stop()
+            self._expel(session)
+            session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
 
     def _failed(self, error: SecureChatError) -> None:
         """What was appended since the last item is lost, because of *error*."""
         self._logger.critical(
             "what was said in #{label} is lost: {why}", label=self.label, why=error
         )
+        self.ledger.forget()
+        for session in self.online:
+            session.wire.hang_up(_STORAGE)
 
-    def _page(self, session: Session, line: Roster) -> None:
-        state = self._states.get(line.epoch)
-        if state is None or line.offset >= len(state.snapshot):
-            raise Refusal(Code.GONE, "this relay has no such page of the roster", subject(self.id))
-        chunk = state.snapshot[line.offset : line.offset + PAGE]
-        session.say(Page(self.id, line.epoch, line.offset, len(state.snapshot), chunk))
+    # What members say
 
+    def handle(self, session: Session, line: RoomLine) -> None:
+        """
+        Take a member's *line* about this room.
 
-def _draft(log: Log) -> Draft:
-    """Return the line that shows the newest entry of *log* to everybody."""
-    return Draft(b"user_added", urlsafe_b64encode(log.recent[-1].encode()).rstrip(b"="))
+        :raises Refusal: if it may not be said, or not now.
+        """
+        member = session.fingerprint
+        # Who was removed while it was away hears of it by `resume`.
+        removed = isinstance(line, Resume) and member in self.ledger.values.of(Kind.REMOVED)
+        if self.ledger.row_of(member) is None and not removed:
+            raise Refusal(Code.NOT_MEMBER, "you are not a member of this room", subject(self.id))
+        match line:
+            case Send():
+                self._check_live(session)
+                self.ledger.send(member, line)
+            case Resume() | Restore():
+                self._returns.handle(session, line)
+            case Leave():
+                session.working(self.departures.leave(session, line))
+            case Begin() | Slices() | Commit():
+                self._check_live(session)
+                stage(session, self, line)
+            case _:
+                session.say(self._lookup.answer(line))
+
+    def _check_live(self, session: Session) -> None:
+        if not self._is_live(session):
+            raise Refusal(Code.STATE, "say resume first", subject(self.id))

@@ -9,39 +9,57 @@ it has been told of; a line about any other attempt is about none.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from securechat.errors import SecureChatError
 from securechat.identity import Bundle
 from securechat.relay.refusal import Refusal, subject
 from securechat.wire import (
     AddUser,
+    Begin,
     Cancel,
     Challenge,
     Code,
+    Commit,
     ErrorLine,
     Found,
     Join,
+    Leave,
+    Leaves,
     Line,
     Nack,
     Response,
+    Restore,
     Resume,
     Roster,
     Send,
+    Slices,
     Vouch,
+    Who,
 )
 
 if TYPE_CHECKING:
     from securechat.relay.admission import Admission
     from securechat.relay.attempt import Attempt
+    from securechat.relay.departures import Comeback
     from securechat.relay.registry import Registry
+    from securechat.relay.staging import Staging
     from securechat.relay.stream import Cursor
+
+RoomLine: TypeAlias = (
+    Send | Resume | Restore | Leave | Begin | Slices | Commit | Roster | Leaves | Who
+)
+"""What clients say about a room, by its name."""
 
 _log = Logger()
 
+_NOT_STORED = ErrorLine(
+    Code.STORAGE, "-", "this relay cannot store what you said: connect again, and say it again"
+)
 _FAULT = ErrorLine(Code.STORAGE, "-", "this relay has a fault: connect again later")
 
 
@@ -72,15 +90,23 @@ class Session:
     :ivar joins: the labels that it is joining.
     :ivar attempts: the attempts that it knows of, as voucher or as joiner.
     :ivar admitted: the rooms that it was added to on this connection.
+    :ivar staging: the entry that it has begun.
+    :ivar restores: G to how many entries it may restore there.
+    :ivar returning: how many of its lines about coming back wait for their turn.
+    :ivar over: whether its connection is.
     """
 
     def __init__(self, bundle: Bundle, wire: Wire, registry: Registry) -> None:
         self.fingerprint = bundle.fingerprint
         self.bundle = bundle.encode()
         self.rooms: dict[bytes, Cursor] = {}
-        self.joins: dict[str, Admission] = {}
+        self.joins: dict[str, Admission | Comeback] = {}
         self.attempts: dict[bytes, Attempt] = {}
         self.admitted: set[bytes] = set()
+        self.staging: Staging | None = None
+        self.restores: dict[bytes, int] = {}
+        self.returning = 0
+        self.over = False
         self.wire = wire
         self._registry = registry
         registry.enter(self)
@@ -91,9 +117,10 @@ class Session:
 
         :raises Refusal: if the client may not say it, or not now.
         """
+        if isinstance(line, RoomLine):
+            self._registry.room(line.room).handle(self, line)
+            return
         match line:
-            case Send() | Resume() | Roster():
-                self._registry.room(line.room).handle(self, line)
             case Nack() | Vouch() | Challenge() | Response() | AddUser():
                 self._attempt(line.attempt).handle(self, line)
             case Found():
@@ -106,16 +133,27 @@ class Session:
                 raise Refusal(Code.STATE, f"{line.verb} was said already", closes=True)
 
     def say(self, line: Line) -> None:
-        """Say *line* to the client."""
-        self.wire.say(line)
+        """Say *line* to the client, if it is still there."""
+        if not self.over:
+            self.wire.say(line)
+
+    def write(self, data: bytes) -> None:
+        """Write *data*, a line that is spelled already, to the client, if it is still there."""
+        if not self.over:
+            self.wire.write(data)
 
     def working(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
         """Let *work* for the client go on, and answer it where it ends in a `Refusal`."""
         Deferred.fromCoroutine(work).addErrback(self._refused)
 
     def _refused(self, reason: Failure) -> None:
+        if self.over and reason.check(Refusal, SecureChatError):
+            return
         if isinstance(reason.value, Refusal):
             self.wire.refuse(reason.value)
+        elif isinstance(reason.value, SecureChatError):
+            _log.critical("what a client said cannot be stored: {why}", why=reason.value)
+            self.wire.hang_up(_NOT_STORED)
         else:
             _log.failure("A client's line could not be handled", reason)
             self.wire.hang_up(_FAULT)
@@ -141,9 +179,12 @@ class Session:
 
     def end(self) -> None:
         """The connection is over: leave all rooms, end all joins and attempts."""
+        self.over = True
         self._registry.leave(self)
-        for room in self.rooms:
-            self._registry.room(room).leave(self)
+        for cursor in self.rooms.values():
+            cursor.stop()
+        if self.staging is not None:
+            self.staging.drop()
         for admission in list(self.joins.values()):
             admission.cancel()
         for attempt in list(self.attempts.values()):

@@ -3,19 +3,32 @@ One room's stream on its way to one client.
 
 A `Cursor` is the client's place in the stream. As long as the client reads it is written each
 item as it comes; one that does not keeps its place, costs nothing, and is caught up from the
-history once it reads again. Coming back after an absence is the same thing.
+history once it reads again. Coming back after an absence is the same thing. For a member that
+was removed the stream ends with the entry that did so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from securechat.group.entry import SignedEntry
 from securechat.relay.history import IHistory, Item
-from securechat.wire import Code, ErrorLine, Resumed, Slice
+from securechat.relay.refusal import subject
+from securechat.wire import (
+    Changed,
+    Code,
+    ErrorLine,
+    Leaving,
+    Resumed,
+    Slice,
+    UserAdded,
+    parse,
+)
 
 if TYPE_CHECKING:
     from securechat.relay.session import Session
@@ -28,28 +41,63 @@ BATCH = 65_536
 """Bytes that are written before the transport is asked again whether it has enough."""
 
 
+def entry_of(item: Item) -> SignedEntry:
+    """Return the entry that *item* of a stream shows."""
+    said = parse(item.line.removesuffix(b"\r\n"))
+    assert isinstance(said, UserAdded | Changed)
+    return SignedEntry.decode(said.entry)
+
+
 class Cursor:
     """
     The place of *session*'s client in the stream of *room* (G).
 
     :param seq: the newest number that the client has.
+    :param leaves: who wants to leave the room at any time, fingerprint to signature. The client
+        is told once it knows the roster that they are on.
     :param resuming: whether the client wants to be told when it has all of it.
+    :param until: the epoch of the entry that removed the client, after which there is nothing
+        for it.
     """
 
     def __init__(
-        self, session: Session, history: IHistory, room: bytes, seq: int, *, resuming: bool
+        self,
+        session: Session,
+        history: IHistory,
+        room: bytes,
+        seq: int,
+        leaves: Mapping[bytes, bytes],
+        *,
+        resuming: bool,
+        until: int | None = None,
     ) -> None:
         self.session = session
+        self.until = until
         self._history = history
         self._room = room
         self._seq = seq
+        self._leaves = leaves
         self._resuming = resuming
         self._reading = False
+        self._live = False  # whether the client has been written all that there is
+        self._owes_leaves = True
+        self._over = False
 
     def push(self, item: Item) -> None:
         """Write *item*, the newest of the stream, unless the client is behind already."""
-        if self.session.wire.writable and not self._reading and self._seq == item.seq - 1:
+        if item.seq <= self._seq:
+            return  # it was read from the history before it was told
+        if self._live and self.session.wire.writable:
             self._write(item)
+        else:
+            self._live = False
+
+    def tell(self, line: Leaving) -> None:
+        """Say that a member leaves, unless the client is behind."""
+        if self._live and self.session.wire.writable:
+            self.session.say(line)
+        else:
+            self._live, self._owes_leaves = False, True
 
     def catch_up(self) -> None:
         """Write what the client does not have, until its transport has enough."""
@@ -57,10 +105,17 @@ class Cursor:
             self._reading = True
             Deferred.fromCoroutine(self._catch_up()).addErrback(self._broken)
 
+    def stop(self) -> None:
+        """Write nothing any more."""
+        self._over = True
+
     async def _catch_up(self) -> None:
         try:
-            while self.session.wire.writable and self._seq < self._history.newest(self._room):
+            while self.session.wire.writable and not self._over:
                 newest = self._history.newest(self._room)
+                if self._seq >= newest:
+                    self._caught_up()
+                    break
                 member = self.session.fingerprint
                 items = await self._history.read(self._room, self._seq, BATCH, member)
                 for item in items:
@@ -69,16 +124,34 @@ class Cursor:
                     self._seq = newest  # what is missing at the end, too, was not kept
         finally:
             self._reading = False
-        if self._resuming and self._seq == self._history.newest(self._room):
+
+    def _caught_up(self) -> None:
+        self._live = True
+        if self._owes_leaves:
+            self._owes_leaves = False
+            for member, signature in self._leaves.items():
+                self.session.say(Leaving(self._room, member, signature))
+        if self._resuming:
             self._resuming = False
             self.session.say(Resumed(self._room, self._seq))
 
     def _write(self, item: Item) -> None:
+        if self._over:
+            return
         self._seq = item.seq
         sealed = item.slices.get(self.session.fingerprint)
         if sealed is not None:
             self.session.say(Slice(self._room, item.seq, sealed))
         self.session.wire.write(item.line)
+        if self.until is not None and item.is_entry and self.until <= entry_of(item).entry.epoch:
+            self._end()
+
+    def _end(self) -> None:
+        self.stop()
+        del self.session.rooms[self._room]
+        if self._resuming:
+            words = "you are not a member of this room any more: you were removed"
+            self.session.say(ErrorLine(Code.NOT_MEMBER, subject(self._room), words))
 
     def _broken(self, reason: Failure) -> None:
         _log.failure("the history of a room cannot be read", reason)

@@ -8,7 +8,7 @@ from securechat.client.known import KnownRooms
 from securechat.client.refusals import subject
 from securechat.errors import AdmissionRefused, ConnectionLost, FoundedAnew, RelayForked
 from securechat.group.log import MAX_SNAPSHOT
-from securechat.relay import room as relay_room
+from securechat.relay import lookup
 from securechat.testing import ADDRESS
 from securechat.wire import Code, ErrorLine, Page, Resume, Resumed, Vouch
 from tests.adversary.kit import LABEL, heard, room
@@ -20,7 +20,7 @@ class RosterTests(JoiningCase):
 
     def test_roster_in_pages(self) -> None:
         """However many there are."""
-        self.patch(relay_room, "PAGE", 1_000)
+        self.patch(lookup, "PAGE", 1_000)
         self.enters(self.bob.chat.join(LABEL))
         self.assertGreater(len(heard(self.bob, Page)), 3)
 

@@ -11,14 +11,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import attrs
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from securechat.address import Address
-from securechat.group.detail import Add, Create, Subject, consent
-from securechat.group.entry import Entry, SignedEntry
+from securechat.group.detail import (
+    Add,
+    Create,
+    Detail,
+    Removal,
+    Remove,
+    Subject,
+    Update,
+    Why,
+    consent,
+    leaving,
+)
+from securechat.group.entry import SignedEntry
 from securechat.group.log import Log, founding
 from securechat.group.roster import Policy
 from securechat.identity import Identity
@@ -27,22 +39,29 @@ from securechat.relay.factory import RelayFactory
 from securechat.relay.protocol import Connection
 from securechat.wire import (
     FROM_RELAY,
+    SLICE,
+    SLICES_A_LINE,
     Ack,
     AddUser,
     Banner,
+    Begin,
     Challenge,
+    Changed,
     Code,
+    Commit,
     ErrorLine,
     Found,
     FrameLine,
     IdentityLine,
     Join,
+    Leave,
     Line,
     NewUser,
     Response,
     Resume,
     Resumed,
     Send,
+    Slices,
     UserAdded,
     Vouch,
     parse,
@@ -81,6 +100,12 @@ class Relay:
         client.prove(identity or Identity.generate())
         return client
 
+    def again(self, client: Client) -> Client:
+        """Return *client* on a new connection, with what it knows, not live anywhere yet."""
+        new = self.client(client.identity)
+        new.log, new.seq, new.n = client.log, client.seq, client.n
+        return new
+
     def room(self, size: int, label: str = "lobby") -> list[Client]:
         """Return the members of a new room, in roster order, all of them live."""
         founder = self.client()
@@ -90,6 +115,7 @@ class Relay:
             joiner = self.client()
             joiner.join_by(founder)
             members.append(joiner)
+            self.clock.advance(7)  # so that the founder does not let in too many in a minute
         for member in members:
             member.hear()
         return members
@@ -134,7 +160,7 @@ class Client:
         for line in heard:
             if isinstance(line, FrameLine):
                 self.seq = line.seq
-            if isinstance(line, UserAdded):
+            if isinstance(line, UserAdded | Changed):
                 self._follow(line)
         return heard
 
@@ -225,19 +251,15 @@ class Client:
         )
         signature = joiner.identity.sign("consent", *agreed)
         add = Add(subject, init_hash, th1, signature, log.epoch, log.head)
-        fields: dict[str, Any] = {
-            "room": log.room,
-            "epoch": log.epoch + 1,
-            "prev": log.head,
-            "seq": self.seq,
-            "transcript": random_bytes(32),
-            "author": self.fingerprint,
-            "state_hash": log.membership_with(add, self.fingerprint).hash,
-            "detail": add,
-        } | changed
-        return SignedEntry.make(Entry(**fields), random_bytes(32), self.identity)
+        return self.change(add, **changed)
 
-    def _follow(self, line: UserAdded) -> None:
+    def change(self, detail: Detail, **changed: Any) -> SignedEntry:
+        """Return the next entry with *detail* by this client, with what is *changed* of it."""
+        proposed = self.log.proposed(detail, self.fingerprint, self.seq, random_bytes(32))
+        entry = attrs.evolve(proposed, **changed)
+        return SignedEntry.make(entry, random_bytes(32), self.identity)
+
+    def _follow(self, line: UserAdded | Changed) -> None:
         self.seq = line.seq
         entry = SignedEntry.decode(line.entry)
         if hasattr(self, "log") and entry.entry.prev == self.log.head:
@@ -301,6 +323,60 @@ class Client:
             "seq": self.seq,
         } | changed
         self.says(Resume(**known))
+
+    # Changes
+
+    def begin(self, entry: SignedEntry) -> None:
+        """Begin with *entry*."""
+        self.says(Begin(self.room, entry.encode()))
+
+    def slices(self, count: int, first: int = 0) -> list[bytes]:
+        """Say *count* slices from row *first* on; return them."""
+        sealed = [random_bytes(SLICE) for _ in range(count)]
+        for start in range(0, count, SLICES_A_LINE):
+            part = b"".join(sealed[start : start + SLICES_A_LINE])
+            self.says(self.slices_line(first + start, part))
+        return sealed
+
+    def slices_line(self, first: int, sealed: bytes) -> Slices:
+        """Return the line with the slices *sealed* from row *first* on."""
+        return Slices(self.room, first, sealed)
+
+    def commit(self) -> None:
+        """Let what was begun land."""
+        self.says(Commit(self.room))
+
+    def land(self, entry: SignedEntry) -> list[bytes]:
+        """Begin with *entry*, say its slices and let it land; return them."""
+        self.begin(entry)
+        rows = self.log.after(entry).membership.rows if entry.entry.detail.FRESH else ()
+        sealed = self.slices(len(rows))
+        self.commit()
+        return sealed
+
+    def removal(self, *members: Client, why: Why = Why.LEFT, **changed: Any) -> SignedEntry:
+        """Return the entry by which this client removes *members*."""
+        removals = tuple(
+            Removal(member.fingerprint, why, member.leave_signature() if why is Why.LEFT else b"")
+            for member in members
+        )
+        return self.change(Remove(removals), **changed)
+
+    def update(self, **changed: Any) -> SignedEntry:
+        """Return the entry by which this client renews its leaf key."""
+        return self.change(Update(random_bytes(XWING_LENGTH)), **changed)
+
+    def leave_signature(self) -> bytes:
+        """Return the signature by which this client wants to be removed."""
+        membership = self.log.membership
+        row = membership.rows[membership.index[self.fingerprint]]
+        return self.identity.sign("leave", *leaving(self.room, row))
+
+    def leave(self) -> bytes:
+        """Ask to be removed; return the signature."""
+        signature = self.leave_signature()
+        self.says(Leave(self.room, signature))
+        return signature
 
     def frame(self, **changed: Any) -> Send:
         """Return the next frame of this client, with what is *changed* of it."""
