@@ -688,17 +688,13 @@ from tests.relay.histories import ROOM, frame, head, landing
 def hear(items):
     for item in items:
         print(item.seq, flush=True)
-
-def say():
     for _ in range(3):
         history.append_frame(ROOM, head(1), frame(b"f" * 500))
-    reactor.callLater(0, say)
 
 worker = Worker(reactor) if sys.argv[2] == "power" else None
 history = SQLiteHistory(Path(sys.argv[1]), reactor, worker=worker)
 history.subscribe(ROOM, hear, print)
 history.append_entry(ROOM, landing())
-say()
 reactor.run()
 """
 
