@@ -529,8 +529,18 @@ class StateLost(SecureChatError):
 
 
 @_error
+class KeysGone(SecureChatError):
+    """
+    You are a member of #{label} and have lost its keys: somebody renewed them and did not give
+    you yours. Leave the room and join it again.
+    """
+
+    label: str
+
+
+@_error
 class NotAMember(SecureChatError):
-    """The relay says that you are no member of #{label}."""
+    """You are no member of #{label}, or the relay says so."""
 
     label: str
 

@@ -10,17 +10,19 @@ messages' keys.
     ck_{i,0} = Expand(es_E, "sender", fp_i)
     mk_{i,n} = Expand(ck_{i,n}, "message", "")        ck_{i,n+1} = Expand(ck_{i,n}, "next", "")
 
-s_E is fresh and secret where the past's keys must not be enough (a room's first entry), and
-32 zero bytes for an add: a newcomer who gets es_E cannot go back to chain_{E-1}. es_E itself
+s_E is fresh and secret where the past's keys must not be enough (create, remove, update), and
+32 zero bytes for the rest: a newcomer who gets es_E cannot go back to chain_{E-1}. es_E itself
 is erased once the three kinds of key are derived, and each key once it was used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
+from securechat.encoding import shaped
 from securechat.group.entry import Entry
 from securechat.primitives import KEY_LENGTH, expand, extract, mac
 
@@ -47,6 +49,15 @@ class Ratchet:
 
     key: bytes
     n: int = 0
+
+    def value(self) -> list[Any]:
+        """Return the CBOR array [key, n], for what is kept."""
+        return [self.key, self.n]
+
+    @classmethod
+    def of(cls, value: object) -> Ratchet:
+        """Return the ratchet of which *value* is the array; raise `EncodingError`."""
+        return cls(*shaped(value, KEY_LENGTH, int))
 
     def step(self) -> tuple[bytes, Ratchet]:
         """Return the message key of *n* and the ratchet after it."""

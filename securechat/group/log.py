@@ -20,7 +20,7 @@ import attrs
 
 from securechat.encoding import decode, encode, shaped
 from securechat.errors import BadSignature, EncodingError, EntryRefused, StaleEntry
-from securechat.group.detail import Create, Detail
+from securechat.group.detail import Create, Detail, detail_of
 from securechat.group.entry import ZERO, Entry, SignedEntry
 from securechat.group.roster import Membership
 from securechat.group.rules import membership_after
@@ -106,6 +106,21 @@ class Log:
         return encode(self.membership.value(), self.created.value(), recent)
 
     @classmethod
+    def restored(cls, snapshot: bytes) -> Log:
+        """
+        Return the log that `snapshot` made *snapshot* of, here and not elsewhere: what it says
+        is believed.
+
+        :raises EncodingError, EntryRefused: if it is none.
+        """
+        membership, created, recent = shaped(decode(snapshot), list, list, list)
+        return attrs.evolve(
+            cls.founded(SignedEntry.of(created)),
+            membership=Membership.of(membership),
+            recent=tuple(SignedEntry.of(each) for each in recent),
+        )
+
+    @classmethod
     def entered(cls, label: str, signed: SignedEntry, snapshot: bytes) -> Log:
         """
         Return the log that ends with *signed*, as the *snapshot* from the relay has it.
@@ -151,8 +166,12 @@ class Log:
 
         :param seq: the newest number of the stream that *author* has seen, and *transcript* T
             there.
-        :raises EntryRefused: if the rules forbid it.
+        :raises EntryRefused: if the rules forbid it, or *detail* has no encoding.
         """
+        try:
+            detail_of(detail.KIND, detail.value())
+        except EncodingError as error:
+            raise EntryRefused(why=str(error)) from None
         state = self.membership_with(detail, author).hash
         return Entry(self.room, self.epoch + 1, self.head, seq, transcript, author, state, detail)
 

@@ -15,6 +15,7 @@ and the encryption hold room, head and header, so that a frame is of use nowhere
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import attrs
 
@@ -70,10 +71,20 @@ class Frame:
     nonce: bytes
     ciphertext: bytes
 
+    def value(self) -> list[Any]:
+        """Return the CBOR array [epoch, row, n, nonce, ciphertext]."""
+        return [*self.header.value(), self.nonce, self.ciphertext]
+
+    @classmethod
+    def of(cls, value: object) -> Frame:
+        """Return the frame of which *value* is the array; raise `EncodingError`."""
+        *header, nonce, ciphertext = shaped(value, int, int, int, NONCE_LENGTH, bytes)
+        return cls(Header(*header), nonce, ciphertext)
+
     @property
     def digest(self) -> bytes:
         """H("frame", bytes): what the transcript folds."""
-        return digest("frame", encode(*self.header.value(), self.nonce, self.ciphertext))
+        return digest("frame", encode(*self.value()))
 
 
 @attrs.frozen
@@ -103,6 +114,16 @@ class Content:
         return cls(*shaped(decode(data), int, int, HASH_LENGTH, bytes))
 
 
+def check_size(body: bytes) -> None:
+    """
+    Check that a message may have this *body*.
+
+    :raises MessageTooLong: if it is larger than 32 KiB.
+    """
+    if len(body) > MAX_BODY:
+        raise MessageTooLong(size=len(body), most=MAX_BODY)
+
+
 def seal_frame(
     sender: Identity, ratchet: Ratchet, room: bytes, head: bytes, header: Header, content: Content
 ) -> Frame:
@@ -111,8 +132,7 @@ def seal_frame(
 
     :raises MessageTooLong: if the body is larger than 32 KiB.
     """
-    if len(content.body) > MAX_BODY:
-        raise MessageTooLong(size=len(content.body), most=MAX_BODY)
+    check_size(content.body)
     padded = content.padded()
     signature = sender.sign("msg", room, head, header.value(), padded)
     key, _ = ratchet.step()

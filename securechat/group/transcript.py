@@ -11,38 +11,69 @@ unknown until a verified entry tells (number, T) of its author; from there it is
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
-from securechat.primitives import digest
+from securechat.encoding import shaped
+from securechat.errors import EncodingError
+from securechat.group.table import Table
+from securechat.primitives import HASH_LENGTH, digest
 
 WINDOW = 4_096
 
 
-@attrs.define
-class Transcript:
-    """The digests and values of T for the newest items of one stream."""
+@attrs.frozen
+class Slot:
+    """What is known of one number: the digest of its item and T, each None where it is not."""
 
     seq: int
-    """The newest number that was folded."""
-    _values: dict[int, bytes]
-    _digests: dict[int, bytes] = attrs.field(factory=dict)
+    item: bytes | None
+    value: bytes | None = None
+
+    def fields(self) -> list[Any]:
+        """Return the CBOR array [seq, item, value], with empty strings for what is not known."""
+        return [self.seq, self.item or b"", self.value or b""]
+
+    @classmethod
+    def of(cls, value: object) -> Slot:
+        """Return the slot of which *value* is the array; raise `EncodingError`."""
+        seq, *known = shaped(value, int, bytes, bytes)
+        if any(len(each) not in (0, HASH_LENGTH) for each in known):
+            raise EncodingError(what="no digest")
+        return cls(seq, *(each or None for each in known))
+
+
+class Transcript:
+    """
+    The digests and values of T for the newest items of one stream, in a ring of slots.
+
+    :ivar seq: the newest number that was folded or passed over.
+    :ivar newest: the newest (number, T) that is known: what a sender says it has seen.
+    """
+
+    def __init__(self, seq: int, newest: tuple[int, bytes]) -> None:
+        self.seq = seq
+        self.newest = newest
+        self.slots: Table[int, Slot] = Table("transcript", int, Slot.fields, Slot.of)
 
     @classmethod
     def starting(cls, seq: int, value: bytes) -> Transcript:
         """Return the transcript that continues from T = *value* at *seq*."""
-        return cls(seq, {seq: value})
+        transcript = cls(seq, (seq, value))
+        transcript._set(Slot(seq, None, value))
+        return transcript
 
     def fold(self, seq: int, item: bytes) -> None:
         """
         Take the item *seq* of which *item* is the digest. Where *seq* is not the next number,
         what lies between is missing and T is unknown from here.
         """
-        previous = self._values.get(seq - 1)
         self.seq = seq
-        self._digests[seq] = item
-        if previous is not None:
-            self._values[seq] = digest("T", previous, seq, item)
-        self._forget()
+        self._set(Slot(seq, item))
+        known, value = self.newest
+        if known == seq - 1:
+            self._fold_from(known, value)
 
     def pass_over(self, seq: int) -> None:
         """What did not come up to *seq* will not come: the next number is the one after it."""
@@ -50,12 +81,8 @@ class Transcript:
 
     def at(self, seq: int) -> bytes | None:
         """Return T at *seq*, or None where it is not known, or no longer."""
-        return self._values.get(seq)
-
-    @property
-    def newest(self) -> tuple[int, bytes]:
-        """The newest (number, T) that is known: what a sender says it has seen."""
-        return next(reversed(self._values.items()))  # they are always added in rising order
+        slot = self._get(seq)
+        return None if slot is None else slot.value
 
     def learn(self, seq: int, value: bytes) -> None:
         """
@@ -65,14 +92,22 @@ class Transcript:
         known, _ = self.newest
         if not known < seq < self.seq:
             return
-        self._values[seq] = value
-        while (item := self._digests.get(seq + 1)) is not None:
-            value = digest("T", value, seq + 1, item)
-            seq += 1
-            self._values[seq] = value
-        self._forget()
+        if seq > self.seq - WINDOW:
+            slot = self._get(seq) or Slot(seq, None)
+            self._set(attrs.evolve(slot, value=value))
+        self._fold_from(seq, value)
 
-    def _forget(self) -> None:
-        for kept in (self._digests, self._values):
-            while len(kept) > WINDOW:
-                del kept[next(iter(kept))]
+    def _fold_from(self, seq: int, value: bytes) -> None:
+        """T is *value* at *seq*: fold on over the items that follow."""
+        while (slot := self._get(seq + 1)) is not None and slot.item is not None:
+            seq += 1
+            value = digest("T", value, seq, slot.item)
+            self._set(Slot(seq, slot.item, value))
+        self.newest = (seq, value)
+
+    def _get(self, seq: int) -> Slot | None:
+        slot = self.slots.get(seq % WINDOW)
+        return slot if slot is not None and slot.seq == seq else None
+
+    def _set(self, slot: Slot) -> None:
+        self.slots[slot.seq % WINDOW] = slot

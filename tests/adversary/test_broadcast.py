@@ -19,7 +19,7 @@ from securechat.group import messages
 from securechat.group.events import Alarm, Delivered, FramesMissing, Message, Named, Reason
 from securechat.group.keys import Ratchet
 from securechat.group.messages import Frame, Header, Kind, open_frame
-from securechat.group.room import MAX_SKIP
+from securechat.group.hearing import MAX_SKIP
 from securechat.primitives import encrypt
 from securechat.testing import Person
 from securechat.text import MAX_NAME

@@ -10,7 +10,7 @@ items itself, by `feed`. `admit` is the whole conversation of an admission, step
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,7 +18,19 @@ import attrs
 
 from securechat.encoding import decode, encode
 from securechat.group.admission import ONE_USE, Place, first_transcript, handover_key, init_hash
-from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.change import Change
+from securechat.group.detail import (
+    Add,
+    Create,
+    Detail,
+    Removal,
+    Subject,
+    Update,
+    Why,
+    consent,
+    leaf_hash,
+    leaving,
+)
 from securechat.group.entry import Entry, SignedEntry
 from securechat.group.events import RoomEvent
 from securechat.group.joiner import Entrance, Joiner, joiner
@@ -58,9 +70,11 @@ def trusting(*people: Identity) -> Callable[[bytes], bool]:
     return {each.fingerprint for each in people}.__contains__
 
 
-def feed(room: Room, seq: int, item: Item) -> list[RoomEvent]:
-    """Give *room* the item that is number *seq* of the stream."""
-    return room.take_entry(seq, item) if isinstance(item, bytes) else room.take_frame(seq, item)
+def feed(room: Room, seq: int, item: Item, sealed: bytes | None = None) -> list[RoomEvent]:
+    """Give *room* the item that is number *seq* of the stream, and its slice of it."""
+    if isinstance(item, bytes):
+        return room.take_entry(seq, item, sealed)
+    return room.take_frame(seq, item)
 
 
 def flipped(data: bytes, at: int = 0) -> bytes:
@@ -80,9 +94,15 @@ class Member:
     def fingerprint(self) -> bytes:
         return self.identity.fingerprint
 
-    def feed(self, seq: int, item: Item) -> list[RoomEvent]:
+    def feed(self, seq: int, item: Item, sealed: bytes | None = None) -> list[RoomEvent]:
         """Take an item of the stream, and return what the room says to it."""
-        events = feed(self.room, seq, item)
+        events = feed(self.room, seq, item, sealed)
+        self.heard += events
+        return events
+
+    def take_leave(self, leaver: bytes, signature: bytes) -> list[RoomEvent]:
+        """Take what the relay says of who leaves, and return what the room says to it."""
+        events = self.room.take_leave(leaver, signature)
         self.heard += events
         return events
 
@@ -140,22 +160,97 @@ class Admission:
 
 @attrs.define
 class Stream:
-    """What an honest relay does with one room: it numbers what comes and shows it to all."""
+    """
+    What an honest relay does with one room: it numbers what comes and shows it to all, and to
+    each its own slice.
+    """
 
     items: list[Item] = attrs.field(factory=list)
     members: list[Member] = attrs.field(factory=list)
+    slices: dict[int, dict[bytes, bytes]] = attrs.field(factory=dict)
+    """Number of an entry to fingerprint to slice."""
+    leaves: dict[bytes, bytes] = attrs.field(factory=dict)
+    """Hash to leaf key, of all that ever were in an entry."""
 
     @property
     def seq(self) -> int:
         """The newest number."""
         return len(self.items)
 
-    def append(self, item: Item) -> int:
-        """Number *item*, show it to every member, and return its number."""
+    def number(self, item: Item, slices: dict[bytes, bytes] | None = None) -> int:
+        """Number *item*, show it to nobody yet, and return its number."""
         self.items.append(item)
-        for member in self.members:
-            member.feed(self.seq, item)
+        self.slices[self.seq] = slices or {}
+        if isinstance(item, bytes):
+            match SignedEntry.decode(item).entry.detail:
+                case Create(subject=Subject(leaf=leaf)) | Add(subject=Subject(leaf=leaf)):
+                    self.leaves[leaf_hash(leaf)] = leaf
+                case Update(leaf):
+                    self.leaves[leaf_hash(leaf)] = leaf
         return self.seq
+
+    def show(self, member: Member, upto: int | None = None) -> None:
+        """Show *member* all that it has not had, up to a number, or until it is gone."""
+        room = member.room
+        for seq in range(room.seq + 1, (self.seq if upto is None else upto) + 1):
+            if room.gone is None:
+                member.feed(seq, self.items[seq - 1], self.slices[seq].get(member.fingerprint))
+
+    def append(self, item: Item, slices: dict[bytes, bytes] | None = None) -> int:
+        """Number *item*, show it to every member, and return its number."""
+        seq = self.number(item, slices)
+        for member in list(self.members):
+            member.feed(seq, item, self.slices[seq].get(member.fingerprint))
+            if member.room.gone is not None:
+                self.members.remove(member)
+        return seq
+
+    def sealed(self, change: Change) -> dict[bytes, bytes]:
+        """Return the slices of *change*, as its author makes them with the keys of `leaves`."""
+        keys = [self.leaves.get(row.leaf_hash, b"") for row in change.rows]
+        fingerprints = (row.fingerprint for row in change.rows)
+        return dict(zip(fingerprints, change.slices(keys), strict=True))
+
+    def land(self, change: Change) -> int:
+        """Let *change* land with all its slices, and return its number."""
+        return self.append(change.signed.encode(), self.sealed(change))
+
+    def remove(self, author: Member, *members: Member, why: Why = Why.KICKED) -> int:
+        """Let *author* take *members* off the roster, for the one reason."""
+        leaving = author.room.leaving if why is Why.LEFT else {}
+        return self.land(
+            author.room.remove(
+                Removal(each.fingerprint, why, leaving.get(each.fingerprint, b""))
+                for each in members
+            )
+        )
+
+    def update(self, author: Member) -> int:
+        """Let *author* have a new leaf key."""
+        return self.land(author.room.update())
+
+    def reform(
+        self,
+        author: Member,
+        policy: Policy | None = None,
+        owners: Iterable[Member] = (),
+        moderators: Iterable[Member] = (),
+    ) -> int:
+        """Let *author* change the policy, and who has a say; the owners stay if none is given."""
+        return self.land(
+            author.room.reform(
+                policy or author.room.log.membership.policy,
+                [each.fingerprint for each in owners] or author.room.log.membership.owners,
+                [each.fingerprint for each in moderators],
+            )
+        )
+
+    def leave(self, leaver: Member) -> bytes:
+        """Let *leaver* ask to be removed, tell every member, and return the signature."""
+        signature = leaver.room.leave()
+        for member in list(self.members):
+            member.take_leave(leaver.fingerprint, signature)
+        return signature
 
     def flush(self) -> None:
         """Take what the members have to send, until nobody has anything."""
@@ -186,8 +281,7 @@ class Stream:
         self.append(signed.encode())
         snapshot = by.room.log.snapshot()
         member = Member(newcomer, Room.enter(newcomer, LABEL, entrance, snapshot, trusts))
-        for seq in range(member.room.seq + 1, self.seq + 1):
-            member.feed(seq, self.items[seq - 1])
+        self.show(member)
         self.members.append(member)
         return member
 
@@ -242,6 +336,36 @@ def adding(
         add,
     )
     return SignedEntry.make(entry, bytes(HASH_LENGTH), author)
+
+
+def unchecked(log: Log, detail: Detail, author: Identity, /, **changes: Any) -> SignedEntry:
+    """
+    Return the entry by which *author* wants *detail* to follow *log*, with *changes*, whatever the
+    rules say. Its tag is made up, and so is its state hash unless it is given.
+    """
+    entry = Entry(
+        log.room,
+        log.epoch + 1,
+        log.head,
+        log.newest.seq + 1,
+        bytes(HASH_LENGTH),
+        author.fingerprint,
+        bytes(HASH_LENGTH),
+        detail,
+    )
+    return SignedEntry.make(attrs.evolve(entry, **changes), bytes(HASH_LENGTH), author)
+
+
+def followed(log: Log, detail: Detail, author: Identity) -> Log:
+    """Return *log* after *author* has made *detail* true. The tag is made up."""
+    state = log.membership_with(detail, author.fingerprint).hash
+    return log.after(unchecked(log, detail, author, state_hash=state))
+
+
+def leave_of(log: Log, leaver: Identity) -> bytes:
+    """Return the signature by which *leaver* wants to be taken off the roster of *log*."""
+    row = log.membership.rows[log.membership.index[leaver.fingerprint]]
+    return leaver.sign("leave", *leaving(log.room, row))
 
 
 def founded(founder: Identity = ALICE, policy: Policy | None = None, label: str = LABEL) -> Log:

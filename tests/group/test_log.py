@@ -116,9 +116,11 @@ class AddTests(RefusedTests):
         self.assertEqual(len(self.log.membership.rows), 2, "a log is immutable")
 
     def test_a_room_is_created_once(self) -> None:
-        """Neither the same create entry nor another one follows."""
+        """Neither the same create entry follows, nor another one, nor one that would fit."""
         for create in (self.log.recent[0], founded(BOB).recent[0]):
-            self.refused("created once", self.log.after, create)
+            self.refused("another room", self.log.after, create)
+        create = self.changed(detail=self.log.created.entry.detail)
+        self.refused("created once", self.log.after, create)
 
     def test_entries_of_another_room(self) -> None:
         """An entry is for the room that it names."""
@@ -142,8 +144,8 @@ class AddTests(RefusedTests):
 
     def test_strangers_add_nobody(self) -> None:
         """The author is on the roster."""
-        self.refused("may not vouch", self.log.after, adding(self.log, CAROL, MALLORY))
-        self.refused("may not vouch", self.log.after, adding(self.log, CAROL, CAROL))
+        self.refused("not a member", self.log.after, adding(self.log, CAROL, MALLORY))
+        self.refused("not a member", self.log.after, adding(self.log, CAROL, CAROL))
 
     def test_policy_says_who_vouches(self) -> None:
         """Where only owners and moderators vouch, another member's entry is refused."""

@@ -131,8 +131,8 @@ class WindowTests(SynchronousTestCase):
     """How much is kept."""
 
     def kept(self, transcript: Transcript) -> int:
-        """How many values and digests there are, whichever are more."""
-        return max(len(transcript._values), len(transcript._digests))
+        """Of how many numbers something is kept."""
+        return len(transcript.slots)
 
     def test_the_last_4096_values_are_kept(self) -> None:
         """The oldest is forgotten first."""
@@ -145,7 +145,7 @@ class WindowTests(SynchronousTestCase):
     def test_gaps_do_not_use_up_memory(self) -> None:
         """A relay that leaves out every second number has no more kept than one that does not."""
         transcript = folded(*range(0, 4 * WINDOW, 2))
-        self.assertEqual(self.kept(transcript), WINDOW)
+        self.assertLessEqual(self.kept(transcript), WINDOW)
         self.assertEqual(transcript.newest, (0, ZERO))
 
     def test_learning_does_not_use_up_memory(self) -> None:
