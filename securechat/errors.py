@@ -330,6 +330,17 @@ class MessageTooLong(SecureChatError):
     most: int
 
 
+@_error
+class FateUnknown(SecureChatError):
+    """
+    Nobody knows whether a message of yours arrived in #{label}: you were away for so long that
+    the relay does not have that part of the conversation any more. It is not sent again; ask the
+    others, and say it again if they have not seen it.
+    """
+
+    label: str
+
+
 # Admission
 
 
@@ -521,8 +532,9 @@ class MayNotFound(SecureChatError):
 @_error
 class StateLost(SecureChatError):
     """
-    You are a member of #{label} already, but its keys are not here: another device or another
-    run of this program had them. Come back with that one, or found a room of another name.
+    You are a member of #{label} already, but its keys are not here: another device had them, or
+    they are lost. Come back with that one. If there is none, join with --rejoin: then you leave,
+    and somebody there has to let you in again. What was said until then cannot be read.
     """
 
     label: str
@@ -541,6 +553,48 @@ class KeysGone(SecureChatError):
 @_error
 class NotAMember(SecureChatError):
     """You are no member of #{label}, or the relay says so."""
+
+    label: str
+
+
+@_error
+class HasLeft(NotAMember):
+    """You have left #{label}. To be in it again, join it again."""
+
+
+@_error
+class WasRemoved(NotAMember):
+    """
+    You are no member of #{label} any more: {groups} removed you, {why}. Its keys are gone from
+    here. To come back, join again, if somebody there still vouches for you.
+    """
+
+    by: bytes
+    groups: str
+    why: str
+
+
+@_error
+class NoSuchMember(SecureChatError):
+    """{groups} is no member of #{label}."""
+
+    label: str
+    groups: str
+
+
+@_error
+class MayNotKick(SecureChatError):
+    """
+    In #{label} only owners may remove members, and moderators those who are no owners. Ask one of
+    them. To go yourself, leave.
+    """
+
+    label: str
+
+
+@_error
+class MayNotReform(SecureChatError):
+    """Only owners may change the rules of #{label}, or who has a say. Ask one of them."""
 
     label: str
 

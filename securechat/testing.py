@@ -45,6 +45,7 @@ from zope.interface import implementer
 from securechat.address import Address
 from securechat.client.client import ChatClient
 from securechat.client.events import Event
+from securechat.client.state import MemoryState
 from securechat.identity import Identity
 from securechat.relay.factory import RelayFactory
 from securechat.trust import TrustStore
@@ -119,6 +120,11 @@ class MemoryTransport:
         """Tell who writes here that there is room again."""
         self._producer.resumeProducing()
 
+    def die(self) -> None:
+        """The program at this end is no more, and does not hear what becomes of the connection."""
+        self.cut = True
+        self.other.lose()
+
     def lose(self, reason: Failure | None = None) -> None:
         """The connection breaks, for both ends, and what was under way is lost."""
         reason = reason or Failure(ConnectionLost())
@@ -150,8 +156,11 @@ class _Endpoint:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.near: MemoryTransport
+        self.dead = False
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        if self.dead:
+            return Deferred()
         if not self._network.reachable:
             return fail(ConnectionRefusedError())
         connected = self._network.connect(factory)
@@ -167,6 +176,7 @@ class Person:
     identity: Identity
     trusted: TrustStore
     chat: ChatClient
+    state: MemoryState | None = None
     events: list[Event] = attrs.field(factory=list)
     lines: list[tuple[str, bytes]] = attrs.field(factory=list)
     """Every line between this client and the relay, with ``C`` or ``R`` for who said it."""
@@ -209,12 +219,14 @@ class Network:
         trusts: Iterable[Person] = (),
         identity: Identity | None = None,
         trust: TrustStore | None = None,
+        state: MemoryState | None = None,
         **chat: Any,
     ) -> Person:
         """
         Return a new user who is not connected yet.
 
         :param trust: what the user trusts besides *trusts*; by default nobody.
+        :param state: where the client keeps its rooms; None: nowhere.
         :param chat: further arguments for `ChatClient`.
         """
         identity = identity or Identity.generate()
@@ -229,13 +241,26 @@ class Network:
             ADDRESS,
             name=name,
             endpoint=endpoint,
+            state=state,
             tap=lambda who, line: lines.append((who, line)),
             **chat,
         )
-        person = Person(name, identity, trust, client, lines=lines, endpoint=endpoint)
+        person = Person(name, identity, trust, client, state, lines=lines, endpoint=endpoint)
         client.observe(person.events.append)
         person.trust(*trusts)
         return person
+
+    def restarted(self, person: Person, **chat: Any) -> Person:
+        """
+        Return *person* after its program has died, without a warning, and was started anew: with
+        what its `MemoryState` had kept, not connected, and with nothing heard.
+        """
+        if person.state is not None:
+            chat["state"] = person.state.survivor()
+        person._endpoint.dead = True
+        person.transport.die()
+        self.settle()
+        return self.person(person.name, identity=person.identity, trust=person.trusted, **chat)
 
     def client(self, name: str, **how: Any) -> Person:
         """Return a new user who is connected."""

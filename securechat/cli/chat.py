@@ -30,7 +30,7 @@ from securechat.client.client import ChatClient
 from securechat.client.directory import StateDirectory
 from securechat.client.known import KnownRooms
 from securechat.client.vouching import always
-from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown, StateLost
+from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown
 from securechat.trust import TrustStore
 
 
@@ -48,6 +48,12 @@ from securechat.trust import TrustStore
     "--wait-for-trusted",
     is_flag=True,
     help="If somebody whom you do not trust vouches for you, wait for somebody else.",
+)
+@click.option(
+    "--rejoin",
+    is_flag=True,
+    help="If you are a member whose keys are lost, leave and be let in again. What was said until "
+    "then you cannot read.",
 )
 @click.option(
     "--name",
@@ -74,6 +80,7 @@ def chat(
     found: bool,
     vouch: str,
     wait_for_trusted: bool,
+    rejoin: bool,
     name: str | None,
     endpoint: str | None,
     keep_messages: bool,
@@ -127,7 +134,7 @@ def chat(
                 may_vouch=questions.may_vouch if vouch == "ask" else always,
             )
             talk = Conversation(reactor, client, str(address.room), terminal, questions, tell)
-            await talk.run(found=found, patient=wait_for_trusted)
+            await talk.run(found=found, patient=wait_for_trusted, rejoin=rejoin)
         finally:
             await terminal.close()
 
@@ -137,8 +144,6 @@ def chat(
     except (FoundedAnew, RoomKnown) as error:
         command = f"securechat rooms forget {shlex.quote(str(address))}"
         fail(f"{error} To forget it: {command}", exit_code(error))
-    except StateLost as error:
-        fail(f"{error} A run that has ended cannot, in this version.", exit_code(error))
     except NeedsEndpoint as error:
         fail(
             f"{error} Such as --endpoint tcp:127.0.0.1:9117, for a tunnel there.", exit_code(error)

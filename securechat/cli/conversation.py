@@ -19,7 +19,9 @@ from securechat.cli.questions import Questions, yes_or_no
 from securechat.cli.terminal import Terminal
 from securechat.client.client import ChatClient
 from securechat.client.events import Disconnected, Refusal
+from securechat.client.refusals import removed
 from securechat.errors import (
+    KeysGone,
     NoSuchRoom,
     NotAMember,
     RelayForked,
@@ -27,6 +29,7 @@ from securechat.errors import (
     SecureChatError,
     Undelivered,
 )
+from securechat.group.events import KeysLost, Removed
 from securechat.group.room import Room
 from securechat.text import printable
 
@@ -55,17 +58,18 @@ class Conversation:
     _talking: Deferred[None] | None = attrs.field(default=None, init=False)
     _lost: SecureChatError | None = attrs.field(default=None, init=False)
 
-    async def run(self, *, found: bool, patient: bool) -> None:
+    async def run(self, *, found: bool, patient: bool, rejoin: bool) -> None:
         """
         Have the conversation.
 
         :param found: whether a room that is not there is founded without a question.
         :param patient: as for `ChatClient.join`.
+        :param rejoin: likewise.
         :raises SecureChatError: why it could not be had, or ended.
         """
         self.client.observe(self._hear)
         try:
-            await self._have(found, patient)
+            await self._have(found, patient, rejoin)
         except SecureChatError as error:
             self.tell(Failed(error))
             raise
@@ -73,10 +77,10 @@ class Conversation:
             self.questions.end()
             await self.client.close()
 
-    async def _have(self, found: bool, patient: bool) -> None:
+    async def _have(self, found: bool, patient: bool, rejoin: bool) -> None:
         self.tell(Connecting(str(attrs.evolve(self.client.address, pin=None))))
         await self.client.connect()
-        room = await self._enter(found, patient)
+        room = await self._enter(found, patient, rejoin)
         self._talking = Deferred.fromCoroutine(self._talk(room))
         try:
             await self._talking
@@ -86,10 +90,10 @@ class Conversation:
                 raise
             raise self._lost from None
 
-    async def _enter(self, found: bool, patient: bool) -> Room:
+    async def _enter(self, found: bool, patient: bool, rejoin: bool) -> Room:
         founded = False
         try:
-            room = await self.client.join(self.label, patient=patient)
+            room = await self.client.join(self.label, patient=patient, rejoin=rejoin)
         except NoSuchRoom:
             if not found and not await self._asked_to_found():
                 raise
@@ -158,6 +162,12 @@ class Conversation:
                 self._lose(error)
             case Refusal(why=error) if isinstance(error, _LOST) and self._talking is not None:
                 self._lose(error)  # and the end says why
+            case Removed():
+                self.tell(event)
+                self._lose(removed(event))
+            case KeysLost():
+                self.tell(event)
+                self._lose(KeysGone(label=event.label))
             case _:
                 self.tell(event)
 

@@ -45,6 +45,7 @@ _CODES: tuple[tuple[int, tuple[type[errors.SecureChatError], ...]], ...] = (
         REFUSED,
         (
             errors.AlreadyThere,
+            errors.KeysGone,
             errors.MayNotFound,
             errors.NobodyVouches,
             errors.NoSuchRoom,

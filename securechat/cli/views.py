@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any, Protocol
 
 import attrs
@@ -14,6 +14,7 @@ from securechat.cli.names import Names
 from securechat.cli.options import to_json
 from securechat.cli.wording import Wording
 from securechat.group.events import Alarm, Message, Named
+from securechat.group.roster import Policy
 from securechat.text import printable
 
 
@@ -59,7 +60,8 @@ class JSONView:
     the rest are its fields.
 
     The label of a room is ``room``; a member, or whoever wants to be one, is an object of
-    ``fingerprint``, ``name``, ``trusted`` and ``me``; an error one of ``error`` and ``words``.
+    ``fingerprint``, ``name``, ``trusted`` and ``me``; an error one of ``error`` and ``words``; a
+    policy one of its rules.
     """
 
     def __init__(self, names: Names) -> None:
@@ -81,8 +83,13 @@ class JSONView:
                 return self._names.person(value)
             case tuple():
                 return [self._value(each) for each in value]
+            case IntEnum():
+                return value.name.lower()
             case Enum():
                 return value.value
+            case Policy():
+                fields = attrs.asdict(value, recurse=False)
+                return {name: self._value(each) for name, each in fields.items()}
             case Exception():
                 return {"error": type(value).__name__, "words": str(value)}
             case _:

@@ -19,21 +19,32 @@ from securechat.client.events import (
     NewcomerAsks,
     NotVouched,
     Refusal,
+    Rejoining,
     StorageFailed,
     VoucherMet,
     Waiting,
 )
+from securechat.client.refusals import removed
 from securechat.errors import ConnectFailed, ConnectionLost, Undelivered
 from securechat.fingerprint import to_groups
+from securechat.group.detail import Why
 from securechat.group.events import (
     Alarm,
     Confirmed,
     FramesMissing,
+    KeysLost,
+    KeysRenewed,
     MemberAdded,
+    MemberLeaving,
+    MemberRemoved,
     Message,
     Named,
     Reason,
+    Reformed,
+    Removed,
+    Uncertain,
 )
+from securechat.group.roster import Vouchers
 from securechat.text import printable
 
 ALARMS = {
@@ -90,6 +101,11 @@ class Wording:
                 return f"not sent: {event.why}"
             case Waiting():
                 return f"the room admits others first: you are number {event.position}"
+            case Rejoining():
+                return (
+                    f"you are a member of #{event.label} whose keys are lost: you leave, to be let "
+                    "in again"
+                )
             case MembersAsked():
                 return f"asked {event.asked} of {event.online} members"
             case VoucherMet():
@@ -104,6 +120,31 @@ class Wording:
                 return f"{name(event.member)} is in: {name(event.voucher)} vouched for them"
             case Named():
                 return self._named(event)
+            case MemberLeaving():
+                return (
+                    f"{name(event.member)} {self._verb(event.member, 'leaves', 'leave')}; what is "
+                    "written now is sent once the keys are new"
+                )
+            case MemberRemoved():
+                return self._gone(event)
+            case Removed():
+                return f"{name(event.by)} removed you from #{event.label}, {removed(event).why}"
+            case KeysRenewed():
+                verb = self._verb(event.member, "has", "have")
+                return f"{name(event.member)} {verb} renewed the keys of the room"
+            case Reformed():
+                return self._reformed(event)
+            case KeysLost():
+                return (
+                    f"{name(event.by)} has changed the room's keys, and yours did not arrive: you "
+                    "can neither read nor write here until you have left and joined again"
+                )
+            case Uncertain():
+                return (
+                    f"whether this arrived is not to be known: {printable(event.text or '')} (the "
+                    "relay does not have that part of the conversation any more. It is not sent "
+                    "again: ask, or say it anew)"
+                )
             case Confirmed():
                 return (
                     f"the room is confirmed: {name(event.by)}, whom you trust, is in this very room"
@@ -145,6 +186,34 @@ class Wording:
             f"{text}. The room is unconfirmed: that it is the one your friends are in you know "
             "from your voucher alone, until somebody else whom you trust has spoken here"
         )
+
+    def _gone(self, event: MemberRemoved) -> str:
+        by, member = self._names.of(event.by), self._names.of(event.member)
+        match event.why:
+            case Why.LEFT:
+                return f"{member} has left"
+            case Why.STALE:
+                return f"{by} removed {member}, who was away for too long"
+            case Why.REVOKED:
+                return f"{by} removed {member}, whose identity is revoked: trust them no more"
+            case _:
+                return f"{by} removed {member}"
+
+    def _reformed(self, event: Reformed) -> str:
+        policy = event.policy
+        anyone = policy.vouchers is Vouchers.ANYONE
+        vouchers = "anyone vouches" if anyone else "owners and moderators vouch"
+        return (
+            f"{self._names.of(event.by)} changed the rules: {vouchers} for newcomers; at most "
+            f"{policy.roster_maximum} members; owners: {self._list(event.owners)}; moderators: "
+            f"{self._list(event.moderators)}"
+        )
+
+    def _list(self, members: tuple[bytes, ...]) -> str:
+        return ", ".join(map(self._names.of, members)) or "nobody"
+
+    def _verb(self, member: bytes, theirs: str, mine: str) -> str:
+        return mine if self._names.of(member) == ME else theirs
 
     def _newcomer(self, event: NewcomerAsks) -> str | None:
         if event.trusted and self._asks:

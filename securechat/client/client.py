@@ -14,46 +14,53 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
 from securechat.address import Address, check_label
 from securechat.client.endpoint import endpoint_for
-from securechat.client.events import Connected, Disconnected, Event, Refusal
+from securechat.client.events import Connected, Disconnected, Event, Refusal, StorageFailed
 from securechat.client.founding import Founding
+from securechat.client.intents import Reforming, Renewing
 from securechat.client.joining import Begun, Joining
+from securechat.client.journal import Journal
 from securechat.client.known import KnownRooms
 from securechat.client.link import Link
-from securechat.client.membership import Membership
+from securechat.client.membership import InRoom, Membership
 from securechat.client.party import Party
 from securechat.client.protocol import ClientProtocol, Listener, Tap, no_tap
 from securechat.client.refusals import error_for
+from securechat.client.renewing import Schedule
 from securechat.client.rooms import Rooms
+from securechat.client.state import State
 from securechat.client.vouching import MayVouch, Vouching, always
 from securechat.errors import (
     AlreadyThere,
+    KeysGone,
+    NoSuchMember,
     NotConnected,
     RelaySilent,
     RoomKnown,
     SecureChatError,
+    WasRemoved,
 )
+from securechat.fingerprint import to_groups
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
 from securechat.trust import TrustStore
 from securechat.wire import (
     Challenge,
+    Changed,
     Code,
     ErrorLine,
-    FrameLine,
     Line,
     NewUser,
     Over,
-    Resumed,
     Stale,
     UserAdded,
 )
@@ -76,6 +83,7 @@ class ChatClient:
         name: str = "",
         endpoint: IStreamClientEndpoint | None = None,
         known: KnownRooms | None = None,
+        state: State | None = None,
         may_vouch: MayVouch = always,
         tap: Tap = no_tap,
         chance: Callable[[], float] = _chance,
@@ -89,6 +97,8 @@ class ChatClient:
         :param endpoint: dials the relay instead of its host and port: a tunnel, a proxy. TLS,
             where the address has it, goes around it.
         :param known: which rooms labels stood for before.
+        :param state: where rooms are kept, so that the client can come back to them after it was
+            started anew; None: in memory only.
         :param may_vouch: asked before this member vouches for somebody trusted.
         :param tap: sees every line that is sent and received.
         :param chance: random numbers from 0 to 1, for what must not be predictable.
@@ -119,8 +129,12 @@ class ChatClient:
             say=self._link.say,
             emit=self._emit,
             silent=self._silent,
+            journal=Journal(reactor, state, self.address, self._not_stored),
         )
         self._rooms = Rooms(self._party, known or KnownRooms(), self.address, name)
+        for parts in () if state is None else state.rooms(self.address):
+            renewal = parts.pop(Schedule.PART, None)
+            self._rooms.remember(Room.restore(identity, parts, self._party.trusts), renewal)
         self._vouching = Vouching(self._party, may_vouch)
         self._observers: list[Callable[[Event], None]] = []
         self._foundings: dict[str, Founding] = {}
@@ -163,7 +177,7 @@ class ChatClient:
         """
         return maybeDeferred(self._found, label, policy)
 
-    def join(self, label: str, *, patient: bool = False) -> Deferred[Room]:
+    def join(self, label: str, *, patient: bool = False, rejoin: bool = False) -> Deferred[Room]:
         """
         Join the room *label*. Fires with it once this newcomer has greeted; fails with
         `NoSuchRoom`, `RoomKnown`, `NobodyVouches`, `VoucherUnknown`, `AdmissionRefused`,
@@ -172,8 +186,11 @@ class ChatClient:
         on with. One join runs at a time, others wait for it.
 
         :param patient: where a voucher is not trusted, wait for another one.
+        :param rejoin: where this user is a member whose keys are lost, leave first. The room
+            waits for somebody who makes new keys, and then for a voucher; what was said until
+            then can never be read.
         """
-        return Deferred.fromCoroutine(self._join(label, patient))
+        return Deferred.fromCoroutine(self._join(label, patient, rejoin))
 
     def resume(self, room: Room) -> Deferred[int]:
         """
@@ -194,6 +211,59 @@ class ChatClient:
         :raises NotAMember: if the client is not in *room*.
         """
         return self._rooms.of(room).send(text)
+
+    def leave(self, room: Room) -> Deferred[None]:
+        """
+        Leave *room* for good, now or once there is a connection. Fires when the relay has stored
+        the signed leave: the members who remain then make new keys without this one. Nothing of
+        the room is kept here but which one it was. Fails with `NotAMember`, a `RelayRefused`, or
+        `NotConnected` if the client is closed before. To cancel stops the waiting, no more.
+        """
+        return maybeDeferred(self._leave, room)
+
+    def kick(self, room: Room, *members: bytes) -> Deferred[None]:
+        """
+        Remove *members*, by their fingerprints, from *room*, now or once there is a connection.
+        Fires when they are off the roster, whoever removed them. Fails with `MayNotKick` if this
+        member is no owner, nor a moderator, or they are above it; `NoSuchMember`, `NotAMember`,
+        `KeysGone`, a `RelayRefused`, or `NotConnected` if the client is closed before. To cancel
+        stops trying; what the relay has may land all the same.
+        """
+        return maybeDeferred(self._kick, room, frozenset(members))
+
+    def reform(
+        self,
+        room: Room,
+        *,
+        policy: Policy | None = None,
+        owners: Iterable[bytes] | None = None,
+        moderators: Iterable[bytes] | None = None,
+    ) -> Deferred[None]:
+        """
+        Give *room* another *policy*, other *owners* or other *moderators*, by their fingerprints,
+        now or once there is a connection; None leaves what is. Fires when it is so. Fails with
+        `MayNotReform` if this member is no owner, `EntryRefused` where the rules forbid it,
+        `NotAMember`, `KeysGone`, a `RelayRefused`, or `NotConnected` if the client is closed
+        before. To cancel stops trying; what the relay has may land all the same.
+        """
+        return maybeDeferred(self._reform, room, policy, owners, moderators)
+
+    def renew(self, room: Room) -> Deferred[None]:
+        """
+        Renew this member's leaf key, and with it the keys of *room*, now or once there is a
+        connection: whoever has stolen them is out. Done by itself every day. Fires when it is
+        done; fails with `NotAMember`, `KeysGone`, `RelayBusy` (a relay takes one an hour), a
+        `RelayRefused`, or `NotConnected` if the client is closed before. To cancel stops trying;
+        what the relay has may land all the same.
+        """
+        return maybeDeferred(self._renew, room)
+
+    def online(self, room: Room) -> Deferred[frozenset[bytes]]:
+        """
+        Ask the relay who is online in *room*; it may lie. Fires with their fingerprints; fails
+        with `NotAMember`, `NotConnected` or an `Unreachable`.
+        """
+        return maybeDeferred(self._online, room)
 
     def close(self) -> Deferred[None]:
         """
@@ -216,16 +286,92 @@ class ChatClient:
     def _founded(self, label: str) -> None:
         del self._foundings[label]
 
-    async def _join(self, text: str, patient: bool) -> Room:
+    async def _join(self, text: str, patient: bool, rejoin: bool) -> Room:
         await self._turn()
+        if rejoin:
+            self._rooms.end_stuck(check_label(text))
         label = self._new_label(text)
+        absent = self._rooms.absent(label, stuck=not rejoin)
+        if absent is not None and await self._come_back(absent):
+            if not (rejoin and absent.stuck):
+                return absent
+            self._rooms.end_stuck(label)
         begun = self._begun.setdefault(label, Begun())
-        joining = Joining(self._party, self._rooms, label, begun, self._left, patient=patient)
-        self._joining = joining
+        self._joining = joining = Joining(
+            self._party, self._rooms, label, begun, self._left, patient=patient, rejoin=rejoin
+        )
         joining.start()
         room = await joining.done
         del self._begun[label]
         return room
+
+    async def _come_back(self, room: Room) -> bool:
+        """Be a member of *room* again, which was kept; return whether there is such a room."""
+        membership = self._rooms.seat(room)
+        try:
+            await membership.come_back()
+        except WasRemoved:
+            raise  # and nothing of it is kept
+        except RoomKnown:
+            self._rooms.unseat(membership)
+            if room.inside:
+                self._rooms.remember(room)
+                raise
+            self._party.journal.forget(room.id)  # it was never founded
+            return False
+        except (SecureChatError, CancelledError):
+            self._rooms.unseat(membership)
+            self._rooms.remember(room)
+            raise
+        return True
+
+    def _member(self, room: Room) -> Membership:
+        """
+        Return the membership of *room*, where the client can act in it.
+
+        :raises NotAMember: if it is not in it.
+        :raises KeysGone: if it has lost the keys.
+        """
+        membership = self._rooms.of(room)
+        if room.stuck:
+            raise KeysGone(label=room.label)
+        return membership
+
+    def _leave(self, room: Room) -> Deferred[None]:
+        return self._rooms.of(room).leave()
+
+    def _renew(self, room: Room) -> Deferred[None]:
+        return self._member(room).want(Renewing(room.leaf_epoch))
+
+    def _kick(self, room: Room, members: frozenset[bytes]) -> Deferred[None]:
+        membership = self._member(room)
+        for each in members:
+            if each not in room.log.membership.index:
+                raise NoSuchMember(label=room.label, groups=to_groups(each))
+        intent = membership.kicks(members)
+        intent.check(room)
+        return membership.want(intent)
+
+    def _reform(
+        self,
+        room: Room,
+        policy: Policy | None,
+        owners: Iterable[bytes] | None,
+        moderators: Iterable[bytes] | None,
+    ) -> Deferred[None]:
+        membership = self._member(room)
+        intent = Reforming(
+            self._identity.fingerprint,
+            policy,
+            None if owners is None else tuple(owners),
+            None if moderators is None else tuple(moderators),
+        )
+        intent.check(room)
+        return membership.want(intent)
+
+    def _online(self, room: Room) -> Deferred[frozenset[bytes]]:
+        membership = self._rooms.of(room)
+        return membership.presence.ask() if self.connected else fail(NotConnected())
 
     def _turn(self) -> Deferred[None]:
         """Return what fires once no join is under way."""
@@ -255,6 +401,7 @@ class ChatClient:
             self._joining.failed(NotConnected())
         await self._turn()
         await self._link.close()
+        self._party.journal.commit()
         for membership in self._rooms:
             membership.leave_alone(NotConnected())
 
@@ -276,6 +423,8 @@ class ChatClient:
         return any(each.entered for each in self._rooms)
 
     def _connected(self) -> None:
+        if not self._party.journal.commit():
+            return  # and the connection is dropped
         self._emit(Connected())
         for membership in self._rooms:
             membership.catch_up()
@@ -295,10 +444,12 @@ class ChatClient:
     def _heard(self, line: Line) -> None:
         """Route what the relay says to whom it concerns."""
         match line:
-            case FrameLine() | UserAdded() | Resumed() | NewUser() if (
-                membership := self._rooms.find(line.room)
-            ):
-                self._heard_in(membership, line)
+            case UserAdded() | Changed() if membership := self._rooms.find(line.room):
+                self._entry(membership, line)
+            case NewUser() if membership := self._rooms.find(line.room):
+                self._vouching.new_user(line, membership.room)
+            case _ if isinstance(line, InRoom) and (membership := self._rooms.find(line.room)):
+                membership.hear(line)
             case Challenge():
                 self._vouching.challenge(line)
             case Stale():
@@ -311,20 +462,7 @@ class ChatClient:
                 if self._joining is not None:
                     self._joining.hear(line)
 
-    def _heard_in(
-        self, membership: Membership, line: FrameLine | UserAdded | Resumed | NewUser
-    ) -> None:
-        match line:
-            case FrameLine():
-                membership.frame(line)
-            case UserAdded():
-                self._entry(membership, line)
-            case Resumed():
-                membership.resumed(line.seq)
-            case _:
-                self._vouching.new_user(line, membership.room)
-
-    def _entry(self, membership: Membership, line: UserAdded) -> None:
+    def _entry(self, membership: Membership, line: UserAdded | Changed) -> None:
         room = membership.room
         if membership.entry(line):
             self._rooms.pin(room)
@@ -337,10 +475,16 @@ class ChatClient:
             return  # a line of this client crossed another of the relay
         joining = [] if self._joining is None else [self._joining]
         parts = [*self._foundings.values(), *joining, *self._rooms]
-        if not any(part.refused(line) for part in parts):
+        if any(part.refused(line) for part in parts):
+            return
+        if line.code not in (Code.NOT_MEMBER, Code.NO_ROOM):  # of a room that the client has left
             self._emit(Refusal(error_for(line)))
 
     # What the parts use
+
+    def _not_stored(self, error: SecureChatError) -> None:
+        self._emit(StorageFailed(error))
+        self._link.abort(error)
 
     def _silent(self, seconds: float) -> None:
         self._link.abort(RelaySilent(address=str(self.address), seconds=seconds))

@@ -54,6 +54,11 @@ class Waiting(RoomEvent):
 
 
 @attrs.frozen
+class Rejoining(RoomEvent):
+    """This newcomer is a member whose keys are lost: it leaves, to be let in again."""
+
+
+@attrs.frozen
 class MembersAsked(RoomEvent):
     """*asked* of the *online* members have been asked about this newcomer by now."""
 

@@ -25,9 +25,15 @@ class Founding:
         """:param over: called with the label when the founding has ended, however it did."""
         self.done: Deferred[Room] = Deferred(lambda _: self._stop())
         self._rooms = rooms
+        self._party = party
         self._membership = rooms.seat(room)
         self._over = over
-        party.say(Found(room.first_entry.encode()))
+        # The relay may take the room though nobody hears of it here any more: only who has its
+        # keys then can come back.
+        self._membership.kept = True
+        party.journal.note(self._membership)
+        if party.journal.commit():
+            party.say(Found(room.first_entry.encode()))
 
     def landed(self) -> None:
         """The first entry is in the stream: the client is the room's first member."""
@@ -39,7 +45,8 @@ class Founding:
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about this founding."""
         # That an entry is refused the relay says without a subject.
-        mine = line.code is Code.ENTRY or line.subject == self._membership.room.label
+        nameless = line.code is Code.ENTRY and line.subject == "-"
+        mine = nameless or line.subject == self._membership.room.label
         if mine:
             self.failed(error_for(line))
         return mine
@@ -52,3 +59,4 @@ class Founding:
     def _stop(self) -> None:
         self._over(self._membership.room.label)
         self._rooms.unseat(self._membership)
+        self._party.journal.forget(self._membership.room.id)

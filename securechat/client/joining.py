@@ -23,10 +23,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from securechat.client.entering import Entering
-from securechat.client.events import MembersAsked, VoucherMet, Waiting
+from securechat.client.events import MembersAsked, Rejoining, VoucherMet, Waiting
 from securechat.client.membership import Membership
 from securechat.client.party import Party
-from securechat.client.refusals import as_error, bare, error_for
+from securechat.client.refusals import as_error, bare, error_for, subject
 from securechat.client.rooms import Rooms
 from securechat.errors import (
     AdmissionRefused,
@@ -47,6 +47,8 @@ from securechat.wire import (
     Challenge,
     ErrorLine,
     Join,
+    Leave,
+    Leaving,
     Line,
     Member,
     Nack,
@@ -104,10 +106,12 @@ class Joining:
         left: Callable[[], None],
         *,
         patient: bool = False,
+        rejoin: bool = False,
     ) -> None:
         """
         :param left: called when the relay, too, knows that the join is over.
         :param patient: where a voucher is not trusted, wait for another one.
+        :param rejoin: where the newcomer is a member still, whose keys are lost, leave first.
         :raises DamagedFile, NotPrivate, UnsupportedVersion: if what is known of rooms cannot
             be read.
         """
@@ -119,6 +123,8 @@ class Joining:
         self._begun = begun
         self._left: Callable[[], None] | None = left
         self._patient = patient
+        self._rejoin = rejoin
+        self._row: Leave | None = None  # what was said to be taken off the roster
         self._waiting: deque[Vouch] = deque(maxlen=MAX_VOUCHERS)
         self._answering: bytes | None = None  # the attempt that it is the turn of
         self._timer: IDelayedCall | None = None
@@ -144,7 +150,9 @@ class Joining:
             case Queued() if line.label == self.label:
                 self._party.emit(Waiting(self.label, line.position))
             case Member() if line.label == self.label:
-                self.failed(StateLost(label=self.label))
+                self._member(line)
+            case Leaving() if self._row is not None and line.signature == self._row.signature:
+                self.start()  # and the relay lets it wait until that has landed
             case Asked() if line.label == self.label:
                 self._party.emit(MembersAsked(self.label, line.asked, line.online))
             case Vouch() if self._entering is None and line.attempt not in self._begun.attempts:
@@ -163,6 +171,9 @@ class Joining:
         if line.subject == self.label:
             self.failed(error_for(line, self.label if self._known else None))
             return True
+        if self._row is not None and line.subject == subject(self._row.room):
+            self.failed(error_for(line, self.label))
+            return True
         if self._entering is not None and self._entering.is_refused_by(line):
             self._doubt(error_for(line, self.label))
             return True
@@ -180,6 +191,20 @@ class Joining:
         self._leave()
 
     # The steps
+
+    def _member(self, line: Member) -> None:
+        """This newcomer is on the roster: if its user wants that, leave first."""
+        if not self._rejoin or self._row is not None:
+            self.failed(StateLost(label=self.label))
+        elif self._known not in (None, line.room) or self._rooms.find(line.room) is not None:
+            # It may be another room of this user's that the relay wants to have it out of.
+            self.failed(FoundedAnew(label=self.label))
+        else:
+            me = self._party.identity
+            signature = me.sign("leave", line.room, me.fingerprint, line.leaf)
+            self._row = Leave(line.room, signature)
+            self._party.emit(Rejoining(self.label))
+            self._party.say(self._row)
 
     def _vouch(self, line: Vouch) -> None:
         """A member vouches: answer it, now or when the one before has failed."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from securechat.client.events import Event, StorageFailed
+from securechat.client.journal import Journal
 from securechat.errors import SecureChatError
 from securechat.identity import Bundle, Identity
 from securechat.trust import TrustStore
@@ -40,11 +42,13 @@ class Party:
         say: Callable[[Line], None],
         emit: Callable[[Event], None],
         silent: Callable[[float], None],
+        journal: Journal,
     ) -> None:
         """
         :param chance: random numbers from 0 to 1.
         :param say: sends a line, where there is a connection.
         :param silent: hears that the relay has not answered for so many seconds.
+        :param journal: stores what becomes of rooms before anybody hears of it.
         """
         self.identity = identity
         self.clock = clock
@@ -52,6 +56,9 @@ class Party:
         self.say = say
         self.emit = emit
         self.silent = silent
+        self.journal = journal
+        self.staging = DeferredLock()
+        """Held by the one room in which a change is on its way: a connection has one at a time."""
         self._trust = trust
         self._looked = clock.seconds()
         self._discreet: set[IDelayedCall] = set()

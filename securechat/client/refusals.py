@@ -17,6 +17,9 @@ from twisted.python.failure import Failure
 from securechat import errors
 from securechat.address import Address
 from securechat.client.tls import shown_names
+from securechat.fingerprint import to_groups
+from securechat.group.detail import Why
+from securechat.group.events import Removed
 from securechat.wire import Code, ErrorLine
 
 E = TypeVar("E", bound=BaseException)
@@ -73,6 +76,21 @@ def error_for(line: ErrorLine, resumed: str | None = None) -> errors.SecureChatE
             return errors.RelayClosing(words=line.words)
         case _:
             return errors.RelayRefused(words=line.words)
+
+
+_WHY = {
+    Why.LEFT: "as you had asked",
+    Why.STALE: "since you had been away for too long",
+    Why.KICKED: "as owners and moderators may",
+    Why.REVOKED: "since your identity was revoked",
+}
+
+
+def removed(event: Removed) -> errors.WasRemoved:
+    """Return the error that *event* is to who tries to do something in the room."""
+    return errors.WasRemoved(
+        label=event.label, by=event.by, groups=to_groups(event.by), why=_WHY[event.why]
+    )
 
 
 def lost(

@@ -12,7 +12,8 @@ from securechat.address import Address
 from securechat.client.known import KnownRooms
 from securechat.client.membership import Membership
 from securechat.client.party import Party
-from securechat.errors import NotAMember
+from securechat.client.refusals import removed
+from securechat.errors import KeysGone, NotAMember, SecureChatError
 from securechat.group.room import Room
 
 
@@ -30,6 +31,8 @@ class Rooms:
         self._relay = relay
         self._name = name
         self._memberships: dict[bytes, Membership] = {}
+        self._absent: dict[str, Room] = {}
+        self._renewals: dict[bytes, bytes] = {}  # by G, of rooms that were kept
 
     def __iter__(self) -> Iterator[Membership]:
         return iter(list(self._memberships.values()))
@@ -42,11 +45,11 @@ class Rooms:
         """
         Return the membership of *room*.
 
-        :raises NotAMember: if the client is not in it.
+        :raises NotAMember: if the client is not in it; `WasRemoved` says by whom it was removed.
         """
         membership = self.find(room.id)
         if membership is None:
-            raise NotAMember(label=room.label)
+            raise NotAMember(label=room.label) if room.gone is None else removed(room.gone)
         return membership
 
     def known(self, label: str) -> bytes | None:
@@ -58,12 +61,53 @@ class Rooms:
         with self._party.storing():
             self._known.learn(self._relay, room.label, room.id)
 
+    def remember(self, room: Room, renewal: bytes | None = None) -> None:
+        """
+        The client is a member of *room*, and may come back to it.
+
+        :param renewal: what is kept of its `Schedule`.
+        """
+        self._absent[room.label] = room
+        if renewal is not None:
+            self._renewals[room.id] = renewal
+
+    def absent(self, label: str, *, stuck: bool) -> Room | None:
+        """
+        Return the room *label* to which the client may come back. Nothing more is kept of one
+        that it was removed from.
+
+        :param stuck: whether that may be one whose keys are lost; else nothing is kept of it.
+        """
+        room = self._absent.get(label)
+        if room is not None and (room.gone is not None or (room.stuck and not stuck)):
+            del self._absent[label]
+            self._party.journal.forget(room.id)
+            return None
+        return room
+
+    def end_stuck(self, label: str) -> None:
+        """Keep nothing of the room *label* if the client is in it and has lost its keys."""
+        for each in self:
+            if each.room.label == label and each.room.stuck:
+                self.end(each, KeysGone(label=label))
+
     def seat(self, room: Room) -> Membership:
         """Take the stream of *room* from now on."""
-        membership = self._memberships[room.id] = Membership(self._party, room, self._name)
+        self._absent.pop(room.label, None)
+        renewal = self._renewals.get(room.id)
+        membership = Membership(self._party, room, self._name, self.end, renewal)
+        self._memberships[room.id] = membership
         return membership
 
     def unseat(self, membership: Membership) -> None:
         """The client does not come into that room after all."""
         del self._memberships[membership.room.id]
         membership.leave_alone(CancelledError())
+
+    def end(self, membership: Membership, error: SecureChatError) -> None:
+        """The client is no member of that room any more, because of *error*: keep nothing of it."""
+        membership.kept = False
+        self._memberships.pop(membership.room.id, None)
+        self._party.journal.forget(membership.room.id)
+        membership.room.wipe()
+        membership.leave_alone(error)

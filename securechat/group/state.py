@@ -151,6 +151,11 @@ class State:
         return self.log.room
 
     @property
+    def me(self) -> bytes:
+        """The fingerprint of the member whose room this is."""
+        return self._identity.fingerprint
+
+    @property
     def seq(self) -> int:
         """The newest number of the stream that came."""
         return self._transcript.seq
@@ -204,7 +209,9 @@ class State:
     @property
     def leaving(self) -> Mapping[bytes, bytes]:
         """Who has signed its `leave` and is still on the roster: the signature by fingerprint."""
-        return {each: self._leaves[each] for each in self._members if each in self._leaves}
+        members = self._members
+        there = sorted((each for each in self._leaves if each in members), key=members.__getitem__)
+        return {each: self._leaves[each] for each in there}
 
     @property
     def stale(self) -> tuple[bytes, ...]:

@@ -31,7 +31,9 @@ from securechat.client.events import (
 from securechat.errors import ConnectFailed, ConnectionLost, NotConnected, NotText
 from securechat.fingerprint import short, to_groups
 from securechat.group import events as room_events
+from securechat.group.detail import Why
 from securechat.group.events import Alarm, FramesMissing, Message, Named, Reason, RoomEvent
+from securechat.group.roster import Policy
 from securechat.trust import TrustStore
 
 CLIENT = Path(__file__).resolve().parents[2] / "docs" / "client.md"
@@ -60,6 +62,8 @@ def some(field: attrs.Attribute[Any]) -> Any:
         "SecureChatError | OSError": OSError(28, "No space left", "trust"),
         "tuple[bytes, ...]": (ME, EVE),
         "Reason": Reason.FORKED,
+        "Why": Why.KICKED,
+        "Policy": Policy(),
     }
     return values[field.type]
 

@@ -14,6 +14,7 @@ from securechat.client.membership import patience
 from securechat.client.refusals import subject
 from securechat.errors import (
     ConnectionLost,
+    FateUnknown,
     MessageTooLong,
     NotAMember,
     NotConnected,
@@ -244,14 +245,17 @@ class HeartbeatTests(MembershipCase):
         self.assertEqual(texts(self.alice), [(self.bob.fingerprint, "hello")])
 
     def test_message_that_never_comes_back(self) -> None:
-        """Where only that is missing, and heartbeats come back, the connection is not dead."""
+        """
+        Where only that is missing, and heartbeats come back, the connection is not dead; but
+        nobody can know what became of the message.
+        """
         self.network.hold(FrameLine, to=self.bob)
         self.network.speak(self.alice, "hello")
         sent = self.bob.chat.send(room(self.bob), "are you there?")
         self.network.settle()
         self.network.be_honest()
         self.network.turn(300)
-        self.assertNoResult(sent)
+        self.failureResultOf(sent, FateUnknown)
         self.assertEqual(self.bob.heard(Disconnected), [])
 
 
