@@ -223,7 +223,8 @@ class ProcessTests(SynchronousTestCase):
         os.kill(number, signal.SIGTERM)
         self.await_end(number)
         process = self.relay("-n")
-        process.stdout.readline()
+        with TLS(Address.parse(process.stdout.readline()).port) as client:
+            client.hears()
         process.send_signal(signal.SIGTERM)
         self.assertEqual(self.ended(process)[0], 0)
 
