@@ -13,6 +13,7 @@ room. `tests.adversary.invariants` compares it with what everybody was made to b
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -131,7 +132,7 @@ class Cast:
     :ivar history: what the relay has stored.
     :ivar copies: copies of that, the oldest first.
     :ivar said: what was said, by its text; no text is said twice.
-    :ivar left: the number of the stream from which on somebody who leaves has not to hear more.
+    :ivar left: the numbers of the stream that people had when they left.
     :ivar came: the fingerprints of those who ever founded the room, or wanted to join it.
     :ivar refused: why something that somebody did came to nothing.
     """
@@ -146,7 +147,7 @@ class Cast:
         self._start_relay()
         self.players = {name: Player(name, self._person(name)) for name in names}
         self.said: dict[str, Said] = {}
-        self.left: dict[Player, int] = {}
+        self.left: defaultdict[Player, list[int]] = defaultdict(list)
         self.came: set[bytes] = set()
         self.refused: list[SecureChatError] = []
         for player in self.players.values():
@@ -206,7 +207,7 @@ class Cast:
     def leave(self, player: Player) -> None:
         """Let *player* leave the room."""
         assert player.room is not None
-        self.left[player] = player.room.seq
+        self.left[player].append(player.room.seq)
         self._await(player.person.chat.leave(player.room))
 
     def kick(self, player: Player, other: Player) -> None:

@@ -10,7 +10,7 @@ relay was honest.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import attrs
@@ -18,7 +18,7 @@ import attrs
 from securechat.errors import BadCiphertext
 from securechat.group.detail import Add, Create, Remove
 from securechat.group.entry import Entry, SignedEntry
-from securechat.group.events import Alarm, KeysLost, Uncertain
+from securechat.group.events import Alarm, KeysLost, Removed, Uncertain
 from securechat.group.keys import NOTHING_FRESH, epoch_secret
 from securechat.group.room import Room
 from securechat.group.slices import open_slice
@@ -116,13 +116,23 @@ class Watcher:
             assert {names[row.fingerprint] for row in room.roster} == there, "an empty place"
             assert not (room.leaving or room.held or room.unsent), "something still moves"
         for player in self._cast:
-            for kind in (Alarm, KeysLost, Uncertain):
+            for kind in (Alarm, Uncertain):
                 assert not player.heard(kind), f"{player.name}: {player.heard(kind)}"
+            self._keys_are_kept(player)
         if rooms:
             items = self._cast.history._read(rooms[0].id, 0, 2**40, b"")
             entries = [(each.seq, entry_of(each)) for each in items if each.is_entry]
             self._nothing_is_lost(self._stays(entries))
             self._nobody_follows(entries)
+
+    def _keys_are_kept(self, player: Player) -> None:
+        """
+        The relay keeps slices for everybody who is away, until it is removed: then the last that
+        it may read is what came before the first of them.
+        """
+        for lost in player.heard(KeysLost):
+            removed = (each for each in player.heard(Removed) if each.seq > lost.seq)
+            assert next(removed, None), f"{player.name} has lost its keys by {lost}"
 
     def _nothing_is_lost(self, stays: list[Stay]) -> None:
         """
@@ -144,7 +154,7 @@ class Watcher:
 
     def _is_shown(self, text: str, number: int, author: Player, stays: list[Stay]) -> None:
         there = {each.player for each in stays if each.first <= number < each.last}
-        waiting = {each.player for each in stays if each.first <= number < each.left}
+        waiting = {each.player for each in stays if each.first <= number < each.deaf}
         shown = {each for each in self._cast if any(text == said.text for said in each.shown)}
         assert shown <= there, f"{text!r} was shown to {_names(shown - there)}, who was not there"
         missed = waiting - shown - {author}
@@ -163,7 +173,14 @@ class Watcher:
                     for member in detail.members:
                         stay = stays.pop(member)
                         over.append(attrs.evolve(stay, last=seq))
-        return [each.until(self._cast.left) for each in (*over, *stays.values())]
+        return [self._as_heard(each) for each in (*over, *stays.values())]
+
+    def _as_heard(self, stay: Stay) -> Stay:
+        """Return *stay* with the number from which on its player may hear nothing more."""
+        ends = [each.seq for each in stay.player.heard(KeysLost)]
+        ends += [seq + 1 for seq in self._cast.left[stay.player]]
+        within = (each for each in ends if stay.first < each < stay.last)
+        return attrs.evolve(stay, deaf=min(within, default=stay.last))
 
     def _nobody_follows(self, entries: list[tuple[int, SignedEntry]]) -> None:
         """
@@ -186,19 +203,14 @@ class Watcher:
 @attrs.frozen
 class Stay:
     """
-    *player* is on the roster from the number *first* on, and from *last* on no more. Who leaves
-    may hear nothing more from *left* on.
+    *player* is on the roster from the number *first* on, and from *last* on no more. Who leaves,
+    or is removed while it is away, may hear nothing more from *deaf* on.
     """
 
     player: Player
     first: int
     last: int = 2**53
-    left: int = 2**53
-
-    def until(self, left: Mapping[Player, int]) -> Stay:
-        """Return the same, with what *left* says of the player's leaving."""
-        number = left.get(self.player, 0) + 1
-        return attrs.evolve(self, left=min(self.last, number) if number > self.first else self.last)
+    deaf: int = 2**53
 
 
 @attrs.frozen
