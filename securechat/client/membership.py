@@ -5,7 +5,8 @@ It feeds the stream into the room, sends what the room wants to have sent, tells
 their message is in the stream, and keeps the heartbeat: who has been silent for max(60 s, N ·
 2 s) in a room of N says with an empty message what it has seen, so that a relay which shows
 different streams to different members, or drops the newest, is found out. A heartbeat comes
-back like any message; where by the next one nothing has come, the connection is taken for dead.
+back like any message; where in as much time nothing comes back of what this member has said, the
+connection is taken for dead.
 
 What this member changes in the room is known by `Changing`; why it would, by `Departing` and
 `Schedule`.
@@ -110,7 +111,7 @@ class Membership:
         self._restored = False  # whether a relay that was behind was shown what it lacks
         self._slice: Slice | None = None  # the own slice of the entry that is to come next
         self._heartbeat: IDelayedCall | None = None
-        self._seq_of_last_beat: int | None = None
+        self._owed = False  # whether nothing has come back since this member spoke
         self._changing = Changing(party, room, self._note)
         self._departing = Departing(party, room, self._changing, self.presence)
         self._schedule = Schedule(
@@ -188,6 +189,7 @@ class Membership:
         was_inside = self.room.inside
         mine, self._slice = self._slice, None
         sealed = mine.sealed if mine is not None and mine.seq == line.seq else None
+        self._owed = False  # what was on its way is said anew
         self._note(self.room.take_entry(line.seq, line.entry, sealed))
         return self.room.inside and not was_inside
 
@@ -266,7 +268,7 @@ class Membership:
 
     def connection_lost(self, error: BaseException) -> None:
         """Nothing comes any more; what was sent may yet show up after a `resume`."""
-        self.live, self._asked, self._seq_of_last_beat = False, 0, None
+        self.live, self._asked, self._owed = False, 0, False
         self._slice, self._restored = None, False
         self._stop_heartbeat()
         self._resuming.fail(error)
@@ -330,19 +332,19 @@ class Membership:
                     self.room.id, header.epoch, header.row, header.n, frame.nonce, frame.ciphertext
                 )
             )
-            self._stop_heartbeat()
+            if not self._owed:
+                self._stop_heartbeat()
+                self._owed = True
         if self.live and self._heartbeat is None:
             seconds = patience(len(self.room.roster), self._party.chance())
             self._heartbeat = self._party.clock.callLater(seconds, self._beat, seconds)
 
     def _beat(self, seconds: float) -> None:
         self._heartbeat = None
-        if self.room.seq == self._seq_of_last_beat:
+        if self._owed:
             self._party.silent(seconds)
             return
-        self._seq_of_last_beat = None
         if not (self.room.stuck or self.room.leaving):  # else nothing would come back
-            self._seq_of_last_beat = self.room.seq
             self.room.say(Kind.HEARTBEAT, b"")
         self._note()
 

@@ -46,7 +46,7 @@ from securechat.wire import (
 )
 from tests.adversary.forgery import adding, agreeing, landing
 from tests.adversary.cast import Cast
-from tests.adversary.kit import LyingNetwork, heard, room
+from tests.adversary.kit import LyingNetwork, room
 
 L = TypeVar("L", bound=Line)
 Lie: TypeAlias = Callable[[LyingNetwork, Person], None]
@@ -77,6 +77,12 @@ def once(lie: Callable[[L], Iterable[Line]]) -> Callable[[L], Iterable[Line]]:
         return lie(line) if len(lines) == 1 else [line]
 
     return first
+
+
+def of(victim: Person) -> Callable[[Any], bool]:
+    """Return what tells lines about the victim's lobby from those about other rooms."""
+    lobby = room(victim).id
+    return lambda line: bool(line.room == lobby)
 
 
 # It drops and delays
@@ -120,7 +126,8 @@ def swallows_messages(network: LyingNetwork, victim: Person) -> None:
 @told
 def swallows_changes(network: LyingNetwork, victim: Person) -> None:
     """What the victim changes never lands."""
-    network.hold(Commit, by=victim)
+    for kind in (Begin, Commit):
+        network.hold(kind, by=victim)
 
 
 @told
@@ -144,20 +151,20 @@ def delays_messages(network: LyingNetwork, victim: Person) -> None:
 @told
 def replays_a_message(network: LyingNetwork, victim: Person) -> None:
     """The victim is sent the newest message again, as it was."""
-    network.tell(victim, *heard(victim, FrameLine)[-1:])
+    network.tell(victim, *network.newest(FrameLine, of(victim)))
 
 
 @told
 def replays_a_message_as_new(network: LyingNetwork, victim: Person) -> None:
     """The victim is sent the newest message again, under the next number."""
-    for line in heard(victim, FrameLine)[-1:]:
+    for line in network.newest(FrameLine, of(victim)):
         network.tell(victim, attrs.evolve(line, seq=room(victim).seq + 1))
 
 
 @told
 def replays_an_entry(network: LyingNetwork, victim: Person) -> None:
     """The victim is sent the newest entry again, under the next number."""
-    for line in heard(victim, UserAdded)[-1:]:
+    for line in network.newest(UserAdded, of(victim)):
         network.tell(victim, attrs.evolve(line, seq=room(victim).seq + 1))
 
 
@@ -195,8 +202,8 @@ def reorders_numbers(network: LyingNetwork, victim: Person) -> None:
 
 @told
 def goes_back_in_the_stream(network: LyingNetwork, victim: Person) -> None:
-    """Whenever the victim resumes it is sent again what it has had."""
-    old = [*heard(victim, UserAdded), *heard(victim, FrameLine)]
+    """Whenever the victim resumes it is sent again the newest entry and message of before."""
+    old = [*network.newest(UserAdded, of(victim)), *network.newest(FrameLine, of(victim))]
     network.lie(Resumed, lambda line: [*old, line], to=victim)
 
 
@@ -296,7 +303,7 @@ def invents_a_leave(network: LyingNetwork, victim: Person) -> None:
 @told
 def replays_a_leave(network: LyingNetwork, victim: Person) -> None:
     """The victim is told again that a member leaves who has left, and come back."""
-    network.tell(victim, *heard(victim, Leaving)[:1])
+    network.tell(victim, *network.newest(Leaving, of(victim)))
 
 
 @told
