@@ -9,9 +9,11 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from securechat.errors import SecureChatError
-from securechat.relay.history import Draft, Failed, Hear, Item, Kept, Landing, MemoryHistory
+from securechat.relay.history import Draft, Failed, Hear, Item, Kept, Landing
+from securechat.relay.memory import MemoryHistory
 
 
 class Full(SecureChatError):
@@ -39,7 +41,7 @@ class StoredHistory(MemoryHistory):
     """
 
     def __init__(self, steps: Iterable[_Step] = ()) -> None:
-        super().__init__(2**20)
+        super().__init__(Clock())
         self.slow = self.slow_reads = False
         self._reading: list[tuple[Deferred[Any], Deferred[Any]]] = []
         self._waiting: list[_Step] = []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import encode
@@ -11,8 +14,8 @@ from securechat.group.entry import SignedEntry
 from securechat.group.roster import Policy
 from securechat.primitives import random_bytes
 from securechat.relay.handover import Handover
-from securechat.relay.history import MemoryHistory
 from securechat.relay.limits import Limits
+from securechat.relay.memory import MemoryHistory
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.returns import MAX_SKIP
 from securechat.relay.state import Kind, Values, log_of, name
@@ -48,7 +51,7 @@ class RestartTests(SynchronousTestCase):
         self.relay = Relay(history=self.history)
         self.alice, self.bob = self.relay.room(2)
 
-    def restart(self, **settings: object) -> None:
+    def restart(self, **settings: Any) -> None:
         """Start another relay on a copy of what the one has stored; nobody is connected."""
         self.history = self.history.copy()
         self.relay = Relay(history=self.history, **settings)
@@ -447,6 +450,6 @@ class HandoverTests(SynchronousTestCase):
         """Then there is nothing."""
         handover = Handover(Response(bytes(16), b"sealed"), 1)
         self.assertEqual(Handover.decode(handover.encode()), handover)
-        added = handover.added(MemoryHistory(100), bytes(32))
+        added = handover.added(MemoryHistory(Clock()), bytes(32))
         with self.assertRaises(Refusal):
             added.send(None)
