@@ -185,7 +185,7 @@ class RefusalTests(SynchronousTestCase):
         self.relay.clock.advance(29)
         self.alice.slices(2)
         self.relay.clock.advance(2)
-        self.assertIn("begin it again", self.refuses(self.alice, Code.GONE))
+        self.assertIn("begin it again", self.refuses(self.alice, Code.BUSY))
         self.alice.slices(1, 2)
         self.alice.commit()
         self.assertEqual(self.alice.hear(), [])

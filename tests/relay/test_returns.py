@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -11,6 +12,7 @@ from securechat.encoding import encode
 from securechat.errors import EncodingError
 from securechat.group.detail import Reform, Why
 from securechat.group.entry import SignedEntry
+from securechat.group.log import Log
 from securechat.group.roster import Policy
 from securechat.primitives import random_bytes
 from securechat.relay.handover import Handover
@@ -18,10 +20,12 @@ from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.returns import MAX_SKIP
+from securechat.relay.sqlite import SQLiteHistory
 from securechat.relay.state import Kind, Values, log_of, name
 from securechat.wire import (
     Asked,
     Behind,
+    Challenge,
     Changed,
     Code,
     ErrorLine,
@@ -31,7 +35,9 @@ from securechat.wire import (
     Leaves,
     Leaving,
     Member,
+    NewUser,
     Page,
+    Queued,
     Response,
     Restore,
     Resumed,
@@ -215,6 +221,60 @@ class RestartTests(SynchronousTestCase):
         for wrong in ("leaf nonsense", "other " + 64 * "0"):
             with self.assertRaises(EncodingError):
                 Values({wrong: b""})
+
+
+class DiskTests(SynchronousTestCase):
+    """The relay is started anew on the history that is on disk."""
+
+    def start(self) -> None:
+        """Start a relay."""
+        self.history = SQLiteHistory(self.path, self.clock)
+        self.relay = Relay(history=self.history)
+
+    def turn(self) -> None:
+        """Let a turn of the reactor end, in which what was said is stored."""
+        self.clock.advance(0)
+
+    def test_the_room_goes_on(self) -> None:
+        """With all that the relay knows of it."""
+        self.clock = Clock()
+        self.path = Path(self.mktemp())
+        self.start()
+        alice, bob = self.relay.client(), self.relay.client()
+        entry = alice.creation("lobby")
+        alice.says(Found(entry.encode()))
+        self.turn()
+        alice.log = Log.founded(entry)
+        alice.hears(UserAdded)
+        bob.join()
+        attempt = alice.asked()
+        alice.vouch(attempt)
+        bob.challenge(attempt)
+        alice.respond(attempt)
+        alice.add(attempt, bob)
+        self.turn()
+        self.assertEqual(kinds(alice.hear()), [Challenge, UserAdded])
+        frame = alice.frame()
+        alice.says(frame)
+        alice.land(alice.update())
+        self.turn()
+        self.assertEqual(kinds(alice.hear()), [FrameLine, Slice, Changed])
+        bob.log, bob.seq = alice.log, 2
+        bob.leave()
+        self.turn()
+        self.assertEqual(kinds(alice.hear()), [Leaving])
+        self.successResultOf(self.history.close())
+        self.start()
+        alice, bob = self.relay.again(alice), self.relay.again(bob)
+        alice.resume()
+        self.assertEqual(kinds(alice.hear()), [Leaving, Resumed])
+        bob.join()
+        self.assertEqual(kinds(bob.hear()), [Queued])
+        alice.land(alice.removal(bob))
+        self.turn()
+        self.assertEqual(kinds(alice.hear()), [Slice, Changed, NewUser])
+        self.assertEqual(kinds(bob.hear()), [Asked])
+        self.successResultOf(self.history.close())
 
 
 class OlderCopyTests(SynchronousTestCase):

@@ -68,6 +68,15 @@ class SlowReadsTests(SynchronousTestCase):
         self.history.answer()
         self.assertEqual(self.bob.hear(), [])
 
+    def test_it_stops_to_read_and_goes_on_meanwhile(self) -> None:
+        """Nothing is asked for twice."""
+        self.bob.resume()
+        self.history.answer()
+        self.bob.connection.pauseProducing()
+        self.bob.connection.resumeProducing()
+        self.history.answer()
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
+
     def test_it_resumes_again_meanwhile(self) -> None:
         """The older place is given up."""
         self.bob.resume()
