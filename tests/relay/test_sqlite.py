@@ -451,7 +451,7 @@ class FailureTests(OnDisk):
         self.history.database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.history.rest()
         data = bytearray(self.path.read_bytes())
-        data[8_192 * 12 :] = b"\xff" * (len(data) - 8_192 * 12)
+        data[100_000:] = b"\xff" * (len(data) - 100_000)
         self.path.write_bytes(data)
         damaged = errors.HistoryDamaged
         self.failureResultOf(self.history.read(ROOM, 0, 10**6, ALICE), damaged)
