@@ -279,7 +279,7 @@ class RemovedTests(LeavingCase):
         self.stream.append(self.carol.said("did it arrive?"))
         self.stream.remove(self.alice, self.carol)
         events = self.carol.feed(5, self.stream.items[4])
-        self.assertEqual(events[-1], Uncertain(LABEL, 0))
+        self.assertEqual(events[-1], Uncertain(LABEL, 0, "did it arrive?"))
         self.assertEqual(events[-2], self.carol.room.gone)
 
     def test_a_revoked_member(self) -> None:
