@@ -356,6 +356,7 @@ class Membership:
     def _tell(self, event: RoomEvent) -> None:
         match event:
             case Delivered():
+                self._owed = False
                 if event.text is not None:
                     self._party.emit(event)
                     self._sent.pop(event.ticket, Waiters()).fire(event.seq)

@@ -350,7 +350,11 @@ class Cast:
         )
 
     def _has_a_place(self, player: Player) -> bool:
-        return any(player.fingerprint in each.room.log.membership.index for each in self if each.room is not None)
+        return any(
+            player.fingerprint in each.room.log.membership.index
+            for each in self
+            if each.room is not None
+        )
 
 
 @contextmanager

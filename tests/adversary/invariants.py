@@ -78,7 +78,9 @@ class Watcher:
         roster = frozenset(room.log.membership.index)
         assert self.rosters.setdefault(chain, roster) == roster, "two rosters share a key"
         self.holders[chain].add(player.fingerprint)
-        leaves = tuple(room._keys.secrets[each] for each in ("leaf", "next") if each in room._keys.secrets)
+        leaves = tuple(
+            room._keys.secrets[each] for each in ("leaf", "next") if each in room._keys.secrets
+        )
         self._loot[player.fingerprint, room.place.head] = Loot(chain, leaves)
 
     def _nobody_else_has_the_keys(self) -> None:
@@ -188,7 +190,10 @@ class Watcher:
         had before and all that the relay ever heard.
         """
         slices = [
-            each for player in self._cast for line in player.said(Slices) for each in slices_of(line)
+            each
+            for player in self._cast
+            for line in player.said(Slices)
+            for each in slices_of(line)
         ]
         for place, (_, signed) in enumerate(entries):
             if not isinstance(signed.entry.detail, Remove):
@@ -199,6 +204,7 @@ class Watcher:
                     after = [each.entry for _, each in entries[place:]]
                     made = loot.follow(after, slices)
                     assert not made & self.holders.keys(), "who was removed has a later key"
+
 
 @attrs.frozen
 class Stay:

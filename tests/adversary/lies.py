@@ -210,9 +210,7 @@ def goes_back_in_the_stream(network: LyingNetwork, victim: Person) -> None:
 @told
 def claims_an_older_log(network: LyingNetwork, victim: Person) -> None:
     """Whenever the victim resumes it is told that the log ends before, with an unknown head."""
-    network.lie(
-        Resumed, lambda line: [Behind(line.room, 1, random_bytes(HASH_LENGTH))], to=victim
-    )
+    network.lie(Resumed, lambda line: [Behind(line.room, 1, random_bytes(HASH_LENGTH))], to=victim)
 
 
 @told
@@ -338,9 +336,7 @@ def withholds_slices(network: LyingNetwork, victim: Person) -> None:
 @told
 def gives_wrong_slices(network: LyingNetwork, victim: Person) -> None:
     """In place of its slices the victim gets what the relay made up."""
-    network.lie(
-        Slice, lambda line: [attrs.evolve(line, sealed=random_bytes(SLICE))], to=victim
-    )
+    network.lie(Slice, lambda line: [attrs.evolve(line, sealed=random_bytes(SLICE))], to=victim)
 
 
 @told
@@ -397,7 +393,9 @@ def claims_that_everybody_is_online(network: LyingNetwork, victim: Person) -> No
     """The victim is told that all members are there."""
     everybody = 0xFF
     network.lie(
-        Online, lambda line: [attrs.evolve(line, rows=bytes([everybody] * len(line.rows)))], to=victim
+        Online,
+        lambda line: [attrs.evolve(line, rows=bytes([everybody] * len(line.rows)))],
+        to=victim,
     )
 
 
