@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
-from types import UnionType
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
@@ -42,6 +42,7 @@ from tests.adversary.kit import LABEL, LyingNetwork
 from tests.group.kit import person as identity_of
 
 E = TypeVar("E", bound=Event)
+L = TypeVar("L", bound=Line)
 
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 
@@ -103,11 +104,11 @@ class Player:
         """All that it was ever told."""
         return [*self._past, *self.person.events]
 
-    def said(self, kind: type[Line] | UnionType) -> list[Line]:
-        """Return what its client ever said to the relay of one kind."""
+    def said(self, *kinds: type[L]) -> list[L]:
+        """Return what its client ever said to the relay, of these kinds."""
         lines = [*self._past_lines, *self.person.lines]
         said = (parse(raw) for who, raw in lines if who == "C")
-        return [each for each in said if isinstance(each, kind)]
+        return [each for each in said if isinstance(each, kinds)]
 
     def heard(self, kind: type[E]) -> list[E]:
         """Return what it was ever told of one kind."""
@@ -357,16 +358,10 @@ class Cast:
         )
 
 
-@contextmanager
-def turns_by_name(cast: Cast) -> Iterator[None]:
+def turns_by_name(cast: Cast) -> AbstractContextManager[object]:
     """
     Let members take their turns in the order of their names: by the head of the log it would be
     another one each time, and a play could not be played again.
     """
-    names = {each.fingerprint: each.name for each in cast}
-    picked = departing.digest
-    departing.digest = lambda label, head, member: names.get(member, "").encode()  # type: ignore
-    try:
-        yield
-    finally:
-        departing.digest = picked
+    names = {each.fingerprint: each.name.encode() for each in cast}
+    return patch.object(departing, "digest", lambda label, head, member: names[member])

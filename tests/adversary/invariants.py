@@ -91,12 +91,12 @@ class Watcher:
         """Check that no slice was ever made that the relay can open with a key of its own."""
         for player in self._cast:
             entry: Entry | None = None
-            for line in player.said(Begin | Slices):
+            for line in player.said(Begin, Slices):
                 if isinstance(line, Begin):
                     entry = SignedEntry.decode(line.entry).entry
                     continue
+                assert entry is not None and isinstance(line, Slices)
                 for sealed in slices_of(line):
-                    assert entry is not None
                     with suppress(BadCiphertext):
                         open_slice(MOLE, entry, sealed)
                         raise AssertionError("a slice was made for the relay")

@@ -18,7 +18,7 @@ import attrs
 
 from securechat.client.refusals import subject
 from securechat.encoding import decode, encode
-from securechat.group.detail import Remove, Removal, Why
+from securechat.group.detail import Removal, Remove, Why
 from securechat.group.entry import SignedEntry
 from securechat.identity import Identity
 from securechat.primitives import HASH_LENGTH, XWing, random_bytes
@@ -38,14 +38,13 @@ from securechat.wire import (
     Online,
     Overtaken,
     Page,
-    Resume,
     Resumed,
     Send,
     Slice,
     UserAdded,
 )
-from tests.adversary.forgery import adding, agreeing, landing
 from tests.adversary.cast import Cast
+from tests.adversary.forgery import adding, agreeing, landing
 from tests.adversary.kit import LyingNetwork, room
 
 L = TypeVar("L", bound=Line)
@@ -344,8 +343,9 @@ def gives_slices_of_others(network: LyingNetwork, victim: Person) -> None:
     """Whatever slice was the last that anybody got, the victim gets it in place of its own."""
 
     def other(line: Slice) -> Iterable[Line]:
-        sealed = network.newest(Slice, lambda each: each.sealed != line.sealed)
-        return [line if each is None else attrs.evolve(line, sealed=each.sealed) for each in sealed]
+        for each in network.newest(Slice, lambda each: each.sealed != line.sealed):
+            return [attrs.evolve(line, sealed=each.sealed)]
+        return [line]
 
     network.lie(Slice, other, to=victim)
 
