@@ -231,7 +231,7 @@ class Loot:
         made: set[bytes] = set()
         known = {self.chain}
         for entry in entries:
-            fresh = {NOTHING_FRESH, *self._opened(entry, slices)}
+            fresh = {NOTHING_FRESH, *self.opened(entry, slices)}
             known = {
                 expand(epoch_secret(chain, each, entry), "chain", "")
                 for chain in known
@@ -240,7 +240,8 @@ class Loot:
             made |= known
         return made
 
-    def _opened(self, entry: Entry, slices: list[bytes]) -> Iterator[bytes]:
+    def opened(self, entry: Entry, slices: list[bytes]) -> Iterator[bytes]:
+        """Yield the secrets of *entry* that are in *slices* and can be opened."""
         for leaf in self.leaves:
             for each in slices:
                 with suppress(BadCiphertext):

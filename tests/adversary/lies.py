@@ -18,7 +18,7 @@ import attrs
 
 from securechat.client.refusals import subject
 from securechat.encoding import decode, encode
-from securechat.group.detail import Removal, Remove, Why
+from securechat.group.detail import Removal, Why
 from securechat.group.entry import SignedEntry
 from securechat.identity import Identity
 from securechat.primitives import HASH_LENGTH, XWing, random_bytes
@@ -44,7 +44,7 @@ from securechat.wire import (
     UserAdded,
 )
 from tests.adversary.cast import Cast
-from tests.adversary.forgery import adding, agreeing, landing
+from tests.adversary.forgery import adding, agreeing, landing, removing
 from tests.adversary.kit import LyingNetwork, room
 
 L = TypeVar("L", bound=Line)
@@ -275,17 +275,11 @@ def invents_a_vouch(network: LyingNetwork, victim: Person) -> None:
 @told
 def invents_a_removal(network: LyingNetwork, victim: Person) -> None:
     """The victim is shown an entry by which the first member has removed the last."""
-    where, me = room(victim), Identity.generate()
-    detail = Remove((Removal(where.roster[-1].fingerprint, Why.KICKED),))
-    entry = attrs.evolve(
-        where.log.newest,
-        epoch=where.place.epoch + 1,
-        prev=where.place.head,
-        author=where.roster[0].fingerprint,
-        detail=detail,
-    )
-    signed = SignedEntry.make(entry, bytes(HASH_LENGTH), me)
-    network.tell(victim, Changed(where.id, where.seq + 1, signed.encode()))
+    where = room(victim)
+    signed = removing(where, victim.identity, Removal(where.roster[-1].fingerprint, Why.KICKED))
+    entry = attrs.evolve(signed.entry, author=where.roster[0].fingerprint)
+    forged = SignedEntry.make(entry, signed.tag, Identity.generate())
+    network.tell(victim, Changed(where.id, where.seq + 1, forged.encode()))
 
 
 @told
