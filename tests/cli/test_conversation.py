@@ -92,7 +92,7 @@ class ConversationTests(SynchronousTestCase):
         tell = self.told.append
         questions = Questions(self.clock, tell, somebody=False)
         conversation = Conversation(self.clock, client, "lobby", terminal, questions, tell)
-        return Deferred.fromCoroutine(conversation.run(found=False, patient=False))
+        return Deferred.fromCoroutine(conversation.run(found=False, patient=False, rejoin=False))
 
     def deliver(self) -> None:
         """Deliver the oldest message that was not."""

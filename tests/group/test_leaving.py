@@ -73,6 +73,17 @@ class LeaveTests(LeavingCase):
         self.stream.leave(self.bob)
         self.assertEqual(list(self.alice.room.leaving), [BOB.fingerprint, CAROL.fingerprint])
 
+    def test_who_does_not_wait_for_its_removal(self) -> None:
+        """Once the relay has its leave it may wipe its keys: it says and reads nothing more."""
+        self.stream.leave(self.carol)
+        self.carol.room.say(Kind.TEXT, b"held")
+        self.carol.room.wipe()
+        self.stream.say(self.bob, "crossed")
+        self.assertEqual(texts(self.carol.heard), [])
+        self.assertEqual(self.carol.room.held, 0)
+        self.assertEqual(self.carol.room.me, CAROL.fingerprint)
+        self.assertRaises(KeysGone, self.carol.room.say, Kind.TEXT, b"hello")
+
     def test_a_relay_makes_nobody_leave(self) -> None:
         """A signature that does not hold is an alarm that names the member, and nothing more."""
         good = self.carol.room.leave()
@@ -268,7 +279,7 @@ class RemovedTests(LeavingCase):
         self.stream.append(self.carol.said("did it arrive?"))
         self.stream.remove(self.alice, self.carol)
         events = self.carol.feed(5, self.stream.items[4])
-        self.assertEqual(events[-1], Uncertain(LABEL, 0))
+        self.assertEqual(events[-1], Uncertain(LABEL, 0, "did it arrive?"))
         self.assertEqual(events[-2], self.carol.room.gone)
 
     def test_a_revoked_member(self) -> None:

@@ -9,8 +9,8 @@ shown once to each member who was in the room when it was said, and to nobody el
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from contextlib import suppress
 
 import attrs
 from hypothesis import strategies as st
@@ -331,7 +331,7 @@ class LivingRoom(RuleBasedStateMachine):
 
     def remove(self, author: Stint, removals: list[Removal]) -> None:
         """The author writes a remove entry, if it may."""
-        with suppress(EntryRefused):
+        with contextlib.suppress(EntryRefused):
             self.land(author.room.remove(removals))
 
     @rule(by=who, crash=st.booleans(), without=st.sampled_from([*[None] * 9, *range(8)]))
@@ -356,7 +356,7 @@ class LivingRoom(RuleBasedStateMachine):
         author = self.stint(by)
         owners = author.room.log.membership.owners
         moderators = {self.stint(moderator).fingerprint} - set(owners)
-        with suppress(EntryRefused):
+        with contextlib.suppress(EntryRefused):
             self.land(author.room.reform(Policy(rounds=rounds), owners, moderators))
 
     def land(self, change: Change, without: Stint | None = None) -> None:

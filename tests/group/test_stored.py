@@ -152,7 +152,7 @@ class StoredTests(SynchronousTestCase):
         self.assertEqual(list(back.outgoing), [frame])
         self.assertEqual(back.say(Kind.TEXT, b"two"), 1)
         self.assertEqual(back.outgoing[-1].header.n, frame.header.n + 1)
-        self.assertEqual(back.take_frame(4, frame), [Delivered("lobby", 0, 4)])
+        self.assertEqual(back.take_frame(4, frame), [Delivered("lobby", 0, 4, "one")])
 
     def test_trust_is_asked_anew(self) -> None:
         """Whom the user trusts is not stored with the room."""
