@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.client.changing import LANDING_SECONDS, LEAF_KEYS_SECONDS
 from securechat.client.departing import PICK_SECONDS, WHO_SECONDS
 from securechat.client.events import Disconnected, Refusal
-from securechat.client.membership import patience
+from securechat.client.heartbeat import patience
 from securechat.errors import (
     AdmissionRefused,
     BadCiphertext,

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.events import CaughtUp, Connected, Disconnected, Refusal
-from securechat.client.membership import patience
+from securechat.client.heartbeat import patience
 from securechat.client.refusals import subject
 from securechat.errors import (
     ConnectionLost,
