@@ -677,6 +677,94 @@ class UnusableCertificate(SecureChatError):
     what: str
 
 
+class HistoryError(SecureChatError):
+    """The relay's history cannot be used."""
+
+
+@_error
+class HistoryLocked(HistoryError):
+    """
+    Another relay is using the history {path}. Stop that one, or give this one a directory of its
+    own with --state-dir.
+    """
+
+    path: Path
+
+
+@_error
+class HistoryDamaged(HistoryError):
+    """
+    The history {path} is damaged: {what}. Nothing in it was changed. Stop the relay, move the
+    file and those whose names begin with its name away, and put a backup in its place; without
+    one the relay begins anew.
+    """
+
+    path: Path
+    what: str
+
+
+@_error
+class HistoryForeign(HistoryError):
+    """
+    {path} is a database, but no history of a relay: another program made it. Give the relay a
+    directory of its own with --state-dir.
+    """
+
+    path: Path
+
+
+@_error
+class HistoryVersion(HistoryError):
+    """
+    The history {path} is of version {version}, and this securechat knows version {known}: {what}.
+    """
+
+    path: Path
+    version: int
+    known: int
+    what: str = attrs.field(
+        init=False,
+        default=attrs.Factory(
+            lambda self: (
+                "upgrade securechat, or bring back the backup that you made before the last upgrade"
+                if self.version > self.known
+                else "start a relay with it, which brings it up to date"
+            ),
+            takes_self=True,
+        ),
+    )
+
+
+@_error
+class HistoryFull(HistoryError):
+    """
+    There is no space left for the history {path}. Make room on its disk, or have the relay keep
+    less (--retain-days, --retain-messages, --retain-bytes). Nothing that the relay had passed on
+    is lost, and it goes on as soon as there is space.
+    """
+
+    path: Path
+
+
+@_error
+class HistoryFailed(HistoryError):
+    """
+    The history {path} cannot be read or written: {why}. Look after the disk and after who may
+    use the file and its directory. Nothing that the relay had passed on is lost.
+    """
+
+    path: Path
+    why: str
+
+
+@_error
+class BackupFailed(HistoryError):
+    """The backup {path} was not made: {why}. The history itself is as it was."""
+
+    path: Path
+    why: str
+
+
 # The command
 
 

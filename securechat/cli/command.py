@@ -14,6 +14,7 @@ from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.history import history
 from securechat.cli.identity import id_, init
 from securechat.cli.options import home_option, version_option
+from securechat.cli.relay import relay
 from securechat.cli.rooms import rooms
 from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
@@ -67,5 +68,5 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in demo, init, id_, succeed, trust, chat, history, rooms:
+for each in demo, init, id_, succeed, trust, chat, history, rooms, relay:
     securechat.add_command(each)

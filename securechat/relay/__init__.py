@@ -5,8 +5,11 @@ The relay: it passes on what it cannot read, and orders it.
 """
 
 from securechat.relay.factory import RelayFactory
-from securechat.relay.history import Draft, IHistory, Item, Kept, Landing, MemoryHistory
+from securechat.relay.history import Draft, IHistory, Item, Kept, Landing
 from securechat.relay.limits import Limits
+from securechat.relay.memory import MemoryHistory
+from securechat.relay.retention import Retention
+from securechat.relay.sqlite import SQLiteHistory
 
 __all__ = [
     "Draft",
@@ -17,4 +20,6 @@ __all__ = [
     "Limits",
     "MemoryHistory",
     "RelayFactory",
+    "Retention",
+    "SQLiteHistory",
 ]

@@ -15,18 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import wrapServerTLS
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from securechat.errors import NoAddress, SecureChatError
 from securechat.files import private_directory, write_private
+from securechat.relay.database import NAME
 from securechat.relay.factory import RelayFactory
+from securechat.relay.history import IHistory
 from securechat.relay.listening import tls_addresses, unix_addresses
+from securechat.relay.memory import MemoryHistory
 from securechat.relay.options import RelayOptions
 from securechat.relay.service import RelayService
 from securechat.relay.signals import Signals
+from securechat.relay.sqlite import SQLiteHistory
 from securechat.relay.tls import ServerTLS, own_certificate
+from securechat.relay.worker import Worker
 
 
 def make_service(options: RelayOptions) -> IService:
@@ -55,9 +61,19 @@ class Daemon(MultiService):
         self._options = options
         private_directory(options.state)
         self._tls = ServerTLS(*_certificate(options))
+        self._history = _history(options)
+        try:
+            self._begin()
+        except BaseException:
+            self._history.close()
+            raise
+
+    def _begin(self) -> None:
+        options = self._options
         self.factory = RelayFactory(
             options.reactor,
             limits=options.limits,
+            history=self._history,
             founders=options.founders,
             log_wire=bool(options["log-wire"]),
         )
@@ -69,6 +85,13 @@ class Daemon(MultiService):
         self._relay.listen().addCallback(self._publish).addErrback(self._cannot)
         if self._problem is not None:
             self._problem.raiseException()
+        if isinstance(self._history, SQLiteHistory):
+            self._history.rest()  # over the fork, if there is one
+
+    def stopService(self) -> Deferred[None]:
+        """Stop the relay, and then close its history."""
+        stopped: Deferred[None] = super().stopService()
+        return stopped.addBoth(lambda _: self._history.close())
 
     def setServiceParent(self, parent: Any) -> None:
         """Belong to *parent*, an application: twistd logs as that says."""
@@ -112,6 +135,13 @@ class Daemon(MultiService):
             self._options.reactor.stop()
         else:
             self._problem = failure
+
+
+def _history(options: RelayOptions) -> IHistory:
+    if options["memory"]:
+        return MemoryHistory(options.reactor, options.retention)
+    worker = Worker(options.reactor) if options["durability"] == "power" else None
+    return SQLiteHistory(options.state / NAME, options.reactor, options.retention, worker)
 
 
 def _certificate(options: RelayOptions) -> tuple[Path, Path]:

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from securechat.address import Address
-from securechat.relay.history import IHistory, MemoryHistory
+from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
+from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
 from securechat.relay.sources import Doorstep
@@ -34,7 +35,8 @@ class RelayFactory(Factory[Connection]):
 
     :param clock: the reactor, or what tells and keeps time in its place.
     :param limits: what the relay bounds.
-    :param history: where it keeps the rooms' streams; by default in memory.
+    :param history: where it keeps the rooms' streams; by default in memory. Who has opened it
+        closes it.
     :param addresses: where clients reach this relay without TLS; nobody can prove an identity
         there under another address.
     :param founders: the fingerprints (32 bytes each) that may found rooms; None: everybody.
@@ -58,12 +60,8 @@ class RelayFactory(Factory[Connection]):
         self.limits = limits or Limits()
         self.addresses = addresses
         self.log_wire = log_wire
-        self.registry = Registry(
-            clock,
-            self.limits,
-            history or MemoryHistory(self.limits.history_bytes),
-            founders,
-        )
+        self.history = history or MemoryHistory(clock)
+        self.registry = Registry(clock, self.limits, self.history, founders)
         self.linger = LINGER
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)

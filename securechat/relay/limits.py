@@ -51,7 +51,6 @@ class Limits:
     )
     rooms_per_founder: int = _count(16, "Rooms that one identity founds.")
     rooms_in_all: int = _count(1_000, "Rooms on this relay.")
-    history_bytes: int = _count(16 * 2**20, "Bytes of messages that are kept for each room.")
     unread_bytes: int = _count(
         2**18,
         "Bytes that wait for a client that does not read, before it is disconnected.",

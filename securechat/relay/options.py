@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import attrs
 import platformdirs
@@ -28,10 +28,18 @@ from securechat.errors import SecureChatError
 from securechat.relay.limits import Limits
 from securechat.relay.listening import EverywhereEndpoint
 from securechat.relay.logs import json_observer
+from securechat.relay.retention import Retention
+
+N = TypeVar("N", Limits, Retention)
 
 
 def _spelled(field: str) -> str:
     return field.replace("_", "-")
+
+
+def default_state() -> Path:
+    """Return the directory of the relay's own files where nobody names one."""
+    return platformdirs.user_data_path("securechat-relay")
 
 
 def _number(option: str, kind: type[int] | type[float]) -> Callable[[str], float]:
@@ -44,7 +52,7 @@ def _number(option: str, kind: type[int] | type[float]) -> Callable[[str], float
     return coerce
 
 
-_LIMITS = [
+_NUMBERS = [
     [
         _spelled(field.name),
         None,
@@ -52,7 +60,7 @@ _LIMITS = [
         field.metadata["help"],
         _number(_spelled(field.name), float if isinstance(field.default, float) else int),
     ]
-    for field in attrs.fields(Limits)
+    for field in (*attrs.fields(Limits), *attrs.fields(Retention))
 ]
 
 
@@ -70,16 +78,18 @@ class RelayOptions(Options):
         f"port {DEFAULT_PORT}."
     )
     optFlags: ClassVar[list[Any]] = [
-        ["log-wire", None, "Log the beginning of each line that a client says."]
+        ["memory", None, "Keep rooms in memory, not on disk: they end with the relay."],
+        ["log-wire", None, "Log the beginning of each line that a client says."],
     ]
     optParameters: ClassVar[list[Any]] = [
         ["name", None, None, "Host name or IP address under which clients reach this machine."],
-        ["state-dir", None, None, "Directory of the relay's key and addresses."],
+        ["state-dir", None, None, "Directory of the relay's key, addresses and history."],
         ["certificate", None, None, "File with the TLS certificate and its chain (PEM)."],
         ["key", None, None, "File with the key of --certificate (PEM)."],
         ["founders", None, None, "File of fingerprints, one a line: who may found rooms."],
+        ["durability", None, "process", "What the history outlasts: process (crash), or power."],
         ["log-format", None, "text", "text or json."],
-        *_LIMITS,
+        *_NUMBERS,
     ]
 
     def __init__(self, reactor: Any) -> None:
@@ -90,6 +100,7 @@ class RelayOptions(Options):
         self.addresses: list[Address] = []
         self.founders: frozenset[bytes] | None = None
         self.limits: Limits
+        self.retention: Retention
         self.observer: Callable[[], ILogObserver] | None
 
     def opt_listen(self, endpoint: str) -> None:
@@ -128,11 +139,14 @@ class RelayOptions(Options):
     def postOptions(self) -> None:
         if not self.tls and not self.plain:
             self.tls.append(EverywhereEndpoint(self.reactor, DEFAULT_PORT))
-        self.limits = self._limits()
+        self.limits = self._numbers(Limits)
+        self.retention = self._numbers(Retention)
         self.founders = self._founders()
         self._check_name()
         if (self["certificate"] is None) != (self["key"] is None):
             raise UsageError("--certificate and --key go together")
+        if self["durability"] not in ("process", "power"):
+            raise UsageError(f"--durability is process or power, not {self['durability']!r}")
         self.observer = self._observer()
 
     @property
@@ -143,7 +157,7 @@ class RelayOptions(Options):
     @property
     def state(self) -> Path:
         """The directory of the relay's own files."""
-        return Path(self["state-dir"] or platformdirs.user_data_dir("securechat-relay")).absolute()
+        return Path(self["state-dir"] or default_state()).absolute()
 
     def _endpoint(self, text: str) -> IStreamServerEndpoint:
         try:
@@ -152,10 +166,10 @@ class RelayOptions(Options):
             raise UsageError(f"{text!r} is no server endpoint: {error}") from None
         return endpoint
 
-    def _limits(self) -> Limits:
-        names = [field.name for field in attrs.fields(Limits)]
+    def _numbers(self, kind: type[N]) -> N:
+        names = [field.name for field in attrs.fields(kind)]
         try:
-            return Limits(**{name: self[_spelled(name)] for name in names})
+            return kind(**{name: self[_spelled(name)] for name in names})
         except ValueError as error:
             raise UsageError(_spelled(error.args[0])) from None
 

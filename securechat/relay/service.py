@@ -14,11 +14,15 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from securechat.errors import CannotListen
 from securechat.relay.factory import RelayFactory
+
+EXPIRY = 3_600.0
+"""Seconds between two looks at what is too old to be kept."""
 
 
 class RelayService(Service):
@@ -41,6 +45,8 @@ class RelayService(Service):
         self._endpoints = endpoints
         self._listening: Deferred[None] | None = None
         self.ports: list[IListeningPort] = []
+        self._expiry = LoopingCall(factory.history.expire)
+        self._expiry.clock = factory.clock
 
     def listen(self) -> Deferred[None]:
         """
@@ -53,6 +59,7 @@ class RelayService(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._expiry.start(EXPIRY)
         if self._listening is None:
             self.listen().addErrback(self._complain)
         for port in self.ports:
@@ -61,6 +68,8 @@ class RelayService(Service):
     def stopService(self) -> Deferred[None]:
         """Stop listening, and hang up; fires when all clients are gone, in 5 seconds at most."""
         super().stopService()
+        if self._expiry.running:
+            self._expiry.stop()
         if self._listening is not None:
             self._listening.cancel()
             self._listening = None

@@ -36,7 +36,9 @@ from securechat.group.roster import Policy
 from securechat.identity import Identity
 from securechat.primitives import XWING_LENGTH, digest, random_bytes
 from securechat.relay.factory import RelayFactory
+from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
+from securechat.relay.retention import Retention
 from securechat.wire import (
     FROM_RELAY,
     SLICE,
@@ -85,9 +87,10 @@ class Transport(StringTransport):
 class Relay:
     """A relay in memory, its clock, and its clients."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, retention: Retention | None = None, **settings: Any) -> None:
         self.clock = Clock()
         settings.setdefault("addresses", [ADDRESS])
+        settings.setdefault("history", MemoryHistory(self.clock, retention))
         self.factory = RelayFactory(self.clock, **settings)
 
     def connect(self) -> Client:

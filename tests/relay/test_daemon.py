@@ -65,6 +65,7 @@ class DaemonTests(SynchronousTestCase):
         """Return the service for *arguments*, which end with where to listen."""
         service = make_service(self.options(*arguments))
         assert isinstance(service, Daemon)
+        self.addCleanup(service.stopService)
         return service
 
     def refuses(self, *arguments: str) -> str:
@@ -109,7 +110,7 @@ class DaemonTests(SynchronousTestCase):
 
     def test_the_pin_stays(self) -> None:
         """From one start to the next."""
-        self.make("--listen=tcp:1")
+        self.make("--listen=tcp:1").stopService()
         (before,) = self.addresses()
         self.make("--listen=tcp:1")
         self.assertEqual(self.addresses(), [before])

@@ -12,6 +12,7 @@ from securechat.group.roster import Policy
 from securechat.identity import Identity
 from securechat.relay.limits import Limits
 from securechat.relay.refusal import subject
+from securechat.relay.retention import Retention
 from securechat.wire import (
     AddUser,
     Code,
@@ -213,7 +214,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_what_is_no_longer_kept_is_left_out(self) -> None:
         """Its numbers are missing, which the client sees; entries never are."""
-        relay = Relay(limits=Limits(history_bytes=1_000))
+        relay = Relay(retention=Retention(retain_bytes=1_000))
         alice, bob = relay.room(2)
         bob.lose()
         alice.says(*(alice.frame(ciphertext=bytes(500)) for _ in range(5)))
@@ -228,7 +229,7 @@ class ResumeTests(SynchronousTestCase):
 
     def test_where_nothing_is_kept(self) -> None:
         """A history that keeps no frame at all still says where the stream is."""
-        relay = Relay(limits=Limits(history_bytes=1))
+        relay = Relay(retention=Retention(retain_bytes=1))
         alice, bob = relay.room(2)
         bob.lose()
         alice.says(alice.frame())

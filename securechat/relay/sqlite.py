@@ -1,0 +1,426 @@
+"""
+The history on disk: SQLite in a file of the relay's own.
+
+What is appended in one turn of the reactor is numbered and checked at once, against what is on
+its way to the disk as against what is there, and is written at the turn's end in one
+transaction. Only then is it heard. If that fails, everything that was on its way is lost
+together: whoever appended it is told so, and the streams go on from what the disk has, so that
+the next turn may succeed. Nothing is ever heard that is not there after a crash.
+
+How much of a crash is a choice. Without a `Worker` a commit outlasts the end of the process,
+however sudden, and costs less than the way to a thread and back would; a loss of power may undo
+the last commits, though never a part of one. With it a commit is on the medium when it is done,
+for which the worker waits in its thread, while the reactor gathers the next turns into one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred, execute, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from securechat.errors import HistoryDamaged, HistoryError, HistoryFailed, StaleEntry
+from securechat.group.entry import ZERO
+from securechat.relay.database import Database, explained, transaction
+from securechat.relay.history import MAX_SLICES, Draft, Failed, Hear, Item, Kept, Landing
+from securechat.relay.presence import Presence
+from securechat.relay.retention import Retention, Tally
+from securechat.relay.tip import Tip
+
+T = TypeVar("T")
+
+_AT_ONCE = 4_096
+"""Frames of one room that are dropped in one turn, if there are that many to drop."""
+
+_ROOMS = "SELECT id, room, head, newest, frames, bytes FROM rooms"
+_KEPT = """
+    SELECT id, rooms.room, label, head, state
+    FROM rooms LEFT JOIN states ON states.room = rooms.id ORDER BY id
+"""
+_NAMED = "SELECT name, value FROM named WHERE room = ?"
+_READ = """
+    SELECT seq, line, 1 FROM entries WHERE room = :room AND seq > :after AND seq <= :newest
+    UNION ALL
+    SELECT seq, line, 0 FROM frames WHERE room = :room AND seq > :after AND seq <= :newest
+    ORDER BY seq
+"""
+_SLICES = "SELECT seq, sealed FROM slices WHERE room = ? AND member = ? AND seq BETWEEN ? AND ?"
+_HEAD = "SELECT head FROM entries WHERE room = ? AND epoch = ?"
+_OLDEST = "SELECT seq, time, length(line) FROM frames WHERE room = ? ORDER BY seq"
+
+_ADD_ROOM = "INSERT INTO rooms VALUES (?, ?, ?, ?, 0, 0, 0)"
+_SET_ROOM = "UPDATE rooms SET head = ?, newest = ?, frames = ?, bytes = ? WHERE id = ?"
+_DROP_ROOM = "DELETE FROM rooms WHERE room = ?"
+_SET_STATE = "REPLACE INTO states VALUES (?, ?)"
+_ADD_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?)"
+_ADD_FRAME = "INSERT INTO frames VALUES (?, ?, ?, ?)"
+_DROP_FRAMES = "DELETE FROM frames WHERE room = ? AND seq <= ?"
+_ADD_SLICE = "INSERT INTO slices VALUES (?, ?, ?, ?)"
+_DROP_SLICES = "DELETE FROM slices WHERE room = ? AND member = ? AND seq <= ?"
+_DROP_ALL_SLICES = "DELETE FROM slices WHERE room = ? AND member = ?"
+_DROP_USELESS_SLICES = f"""
+    DELETE FROM slices WHERE room = :room AND member IN (
+        SELECT member FROM slices WHERE room = :room GROUP BY member HAVING count(*) > {MAX_SLICES}
+    )
+"""
+_SET_VALUE = "REPLACE INTO named VALUES (?, ?, ?)"
+_DROP_VALUE = "DELETE FROM named WHERE room = ? AND name = ?"
+
+
+class IWorker(Protocol):
+    """What writes where the reactor need not wait, see `securechat.relay.worker.Worker`."""
+
+    def run(self, function: Callable[[], None]) -> Deferred[None]: ...
+
+    def stop(self) -> None: ...
+
+
+@attrs.define(eq=False)
+class _Stream:
+    """What is known of a room's stream without the disk."""
+
+    key: int = 0
+    """The room's id in the database; 0 before its create entry."""
+    tip: Tip = attrs.Factory(Tip)
+    """Its end, with what is on its way to the disk…"""
+    durable: Tip = attrs.Factory(Tip)
+    """… and without."""
+    tally: Tally = attrs.Factory(Tally)
+    hear: Hear = lambda _: None
+    failed: Failed = lambda _: None
+
+
+@attrs.define
+class _Share:
+    """What a turn has for one stream."""
+
+    items: list[Item] = attrs.Factory(list)
+    frames: list[tuple[int, int, float, bytes]] = attrs.Factory(list)
+    """Of these the frames, as rows."""
+    tip: Tip = attrs.Factory(Tip)
+    """The end of the stream after it…"""
+    tally: Tally = attrs.Factory(Tally)
+    """… and how much is kept then."""
+
+
+@attrs.define
+class _Turn:
+    """What is written together."""
+
+    statements: list[tuple[str, list[Any]]] = attrs.Factory(list)
+    """In order, each with the parameters of all the times that it is executed."""
+    drops: list[bytes] = attrs.Factory(list)
+    """The rooms that are over."""
+    shares: dict[_Stream, _Share] = attrs.Factory(dict)
+    waiting: list[tuple[Deferred[Any], object]] = attrs.Factory(list)
+    """Who wants to be told that it is durable, and with which result."""
+    time: float = 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.statements or self.drops or self.shares or self.waiting)
+
+    def add(self, statement: str, parameters: Any) -> None:
+        if not self.statements or self.statements[-1][0] is not statement:
+            self.statements.append((statement, []))
+        self.statements[-1][1].append(parameters)
+
+    def share(self, stream: _Stream) -> _Share:
+        return self.shares.setdefault(stream, _Share())
+
+    def wait(self, result: T) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
+        self.waiting.append((done, result))
+        return done
+
+    def end(self, time: float) -> None:
+        """Nothing is added any more."""
+        self.time = time
+        for stream, share in self.shares.items():
+            share.tip, share.tally = attrs.evolve(stream.tip), attrs.evolve(stream.tally)
+
+
+class SQLiteHistory(Presence):
+    """
+    A history in a file.
+
+    :param path: the file, which is made if there is none.
+    :param clock: the reactor, or what tells and keeps time in its place.
+    :param retention: what is kept of each room.
+    :param worker: the thread to write in, so that commits outlast a loss of power; without one
+        they outlast the end of the process.
+    :raises HistoryError, OSError: if the file cannot be used.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        path: Path,
+        clock: IReactorTime,
+        retention: Retention | None = None,
+        worker: IWorker | None = None,
+    ) -> None:
+        super().__init__()
+        self.database = Database(path, durable=worker is not None)
+        self._clock = clock
+        self._retention = retention or Retention()
+        self._worker = worker
+        self._turn = _Turn()
+        self._call: IDelayedCall | None = None
+        self._writing: _Turn | None = None
+        self._streams: dict[bytes, _Stream] = {}
+        try:
+            with explained(self.database.path):
+                self._load()
+        except BaseException:
+            self.database.close()
+            raise
+        self._keys = count(1 + max((each.key for each in self._streams.values()), default=0))
+
+    def _load(self) -> None:
+        for key, room, head, newest, frames, size in self.database.reader.execute(_ROOMS):
+            self._streams[room] = _Stream(
+                key, Tip(newest, head), Tip(newest, head), Tally(frames, size)
+            )
+
+    # What is on disk
+
+    def rooms(self) -> Iterable[Kept]:
+        with explained(self.database.path):
+            reader = self.database.reader
+            for key, room, label, head, state in reader.execute(_KEPT):
+                if state is None:
+                    raise HistoryDamaged(
+                        path=self.database.path, what=f"the room #{label} has no state"
+                    )
+                yield Kept(room, label, head, state, dict(reader.execute(_NAMED, (key,))))
+
+    def newest(self, room: bytes) -> int:
+        stream = self._streams.get(room)
+        return 0 if stream is None else stream.durable.newest
+
+    def read(self, room: bytes, after: int, most: int, member: bytes) -> Deferred[Sequence[Item]]:
+        return execute(self._read, room, after, most, member)
+
+    def _read(self, room: bytes, after: int, most: int, member: bytes) -> list[Item]:
+        stream = self._streams.get(room) or _Stream()
+        where = {"room": stream.key, "after": after, "newest": stream.durable.newest}
+        found: list[Item] = []
+        size = 0
+        with explained(self.database.path):
+            reader = self.database.reader
+            with closing(reader.execute(_READ, where)) as rows:
+                for seq, line, is_entry in rows:
+                    size += len(line)
+                    if found and size > most:
+                        break
+                    found.append(Item(seq, line, bool(is_entry)))
+            entries = [item.seq for item in found if item.is_entry]
+            if not entries:
+                return found
+            between = (stream.key, member, entries[0], entries[-1])
+            slices = dict(reader.execute(_SLICES, between))
+        return [
+            attrs.evolve(item, slices={member: slices[item.seq]}) if item.seq in slices else item
+            for item in found
+        ]
+
+    def head(self, room: bytes, epoch: int) -> Deferred[bytes | None]:
+        return execute(self._head, room, epoch)
+
+    def _head(self, room: bytes, epoch: int) -> bytes | None:
+        stream = self._streams.get(room) or _Stream()
+        with explained(self.database.path):
+            row = self.database.reader.execute(_HEAD, (stream.key, epoch)).fetchone()
+        return row[0] if row else None
+
+    # What is to be there
+
+    def subscribe(self, room: bytes, hear: Hear, failed: Failed) -> None:
+        stream = self._streams.setdefault(room, _Stream())
+        stream.hear, stream.failed = hear, failed
+
+    def append_entry(self, room: bytes, landing: Landing) -> Deferred[int]:
+        stream = self._streams.setdefault(room, _Stream())
+        try:
+            seq = stream.tip.land(landing)
+        except StaleEntry as error:
+            return fail(error)
+        turn = self._begin()
+        if landing.prev == ZERO:
+            stream.key = next(self._keys)
+            turn.add(_ADD_ROOM, (stream.key, room, landing.label, landing.head))
+        key = stream.key
+        item = Item(seq, landing.draft.numbered(room, seq), True, landing.slices)
+        turn.share(stream).items.append(item)
+        turn.add(_ADD_ENTRY, (key, seq, landing.epoch, landing.head, item.line))
+        turn.add(_SET_STATE, (key, landing.state))
+        for member in landing.removed:
+            turn.add(_DROP_ALL_SLICES, (key, member))
+        for member, sealed in landing.slices.items():
+            turn.add(_ADD_SLICE, (key, member, seq, sealed))
+        if landing.slices:
+            turn.add(_DROP_USELESS_SLICES, {"room": key})
+        for name, value in landing.values.items():
+            self._set(turn, key, name, value)
+        return turn.wait(seq)
+
+    def append_frame(self, room: bytes, head: bytes, draft: Draft) -> None:
+        stream = self._begun(room)
+        seq = stream and stream.tip.follow(head)
+        if not stream or not seq:
+            return
+        item = Item(seq, draft.numbered(room, seq))
+        share = self._begin().share(stream)
+        share.items.append(item)
+        share.frames.append((stream.key, seq, self._clock.seconds(), item.line))
+
+    def has_seen(self, room: bytes, member: bytes, seq: int) -> None:
+        if stream := self._begun(room):
+            self._begin().add(_DROP_SLICES, (stream.key, member, seq))
+
+    def skip(self, room: bytes, seq: int) -> None:
+        if stream := self._begun(room):
+            is_durable = stream.tip == stream.durable
+            stream.tip.skip(seq)
+            if is_durable:  # nothing is on its way that could be lost or heard late
+                stream.durable.skip(seq)
+            self._begin().share(stream)
+
+    def put(self, room: bytes, name: str, value: bytes | None) -> Deferred[None]:
+        stream = self._begun(room)
+        if not stream:
+            return succeed(None)
+        turn = self._begin()
+        self._set(turn, stream.key, name, value)
+        return turn.wait(None)
+
+    def _set(self, turn: _Turn, key: int, name: str, value: bytes | None) -> None:
+        if value is None:
+            turn.add(_DROP_VALUE, (key, name))
+        else:
+            turn.add(_SET_VALUE, (key, name, value))
+
+    def _begun(self, room: bytes) -> _Stream | None:
+        """Return the stream of *room* if that has its create entry, be it on its way."""
+        stream = self._streams.get(room)
+        return stream if stream and stream.tip.newest else None
+
+    def drop(self, room: bytes) -> None:
+        stream = self._streams.pop(room, None)
+        if stream:
+            turn = self._begin()
+            turn.shares.pop(stream, None)
+            turn.drops.append(room)
+
+    def expire(self) -> None:
+        now = self._clock.seconds()
+        for stream in self._streams.values():
+            if self._retention.is_passed(stream.tally, now):
+                self._begin().share(stream)
+
+    def rest(self) -> None:
+        """Close the file until it is used again, such as after a fork; others cannot take it."""
+        self.database.rest()
+
+    def close(self) -> Deferred[None]:
+        if self._writing is None and self._turn.is_empty:
+            self._close()
+            return succeed(None)
+        return self._begin().wait(None).addBoth(self._close)
+
+    def _close(self, _: object = None) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        self.database.close()
+
+    # Turn by turn
+
+    def _begin(self) -> _Turn:
+        """Return the turn that is not written yet, which will be."""
+        if self._call is None and self._writing is None:
+            self._call = self._clock.callLater(0, self._flush)
+        return self._turn
+
+    def _flush(self) -> None:
+        self._call = None
+        turn, self._turn = self._turn, _Turn()
+        turn.end(self._clock.seconds())
+        self._writing = turn
+        run = execute if self._worker is None else self._worker.run
+        run(partial(self._write, turn)).addCallbacks(self._written, self._lost)
+
+    def _write(self, turn: _Turn) -> None:
+        """Write *turn*: all of it, or nothing. Where there is a worker, this is in its thread."""
+        with explained(self.database.path), transaction(self.database.writer) as connection:
+            for statement, parameters in turn.statements:
+                connection.executemany(statement, parameters)
+            connection.executemany(_DROP_ROOM, [(room,) for room in turn.drops])
+            for stream, share in turn.shares.items():
+                self._write_share(connection, stream.key, share, turn.time)
+
+    def _write_share(
+        self, connection: sqlite3.Connection, key: int, share: _Share, now: float
+    ) -> None:
+        tip, tally = share.tip, share.tally
+        connection.executemany(_ADD_FRAME, share.frames)
+        for _, _, time, line in share.frames:
+            tally.add(len(line), time)
+        with closing(_oldest(connection, key)) as frames:
+            last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
+        if last is not None:
+            connection.execute(_DROP_FRAMES, (key, last))
+        connection.execute(_SET_ROOM, (tip.head, tip.newest, tally.count, tally.size, key))
+
+    def _written(self, _: None) -> None:
+        turn, self._writing = self._writing, None
+        assert turn is not None
+        for stream, share in turn.shares.items():
+            share.tip.skip(stream.durable.newest)  # it may have skipped since
+            stream.durable, stream.tally = share.tip, share.tally
+        for stream, share in turn.shares.items():
+            if share.items:
+                with self._log.failuresHandled("what is new could not be passed on"):
+                    stream.hear(share.items)
+            if self._retention.is_passed(stream.tally, turn.time):
+                self._turn.share(stream)  # there is more to drop
+        for done, result in turn.waiting:
+            done.callback(result)
+        if not self._turn.is_empty:
+            self._begin()
+
+    def _lost(self, failure: Failure) -> None:
+        """Nothing of what was on its way is durable, nor will be."""
+        written, gathered = self._writing, self._turn
+        assert written is not None
+        self._writing, self._turn = None, _Turn()
+        self._turn.drops = [*written.drops, *gathered.drops]  # with the next that is written
+        if not isinstance(error := failure.value, HistoryError):
+            self._log.failure("the history could not be written", failure)
+            error = HistoryFailed(path=self.database.path, why=str(error))
+        shares = [*written.shares.items(), *gathered.shares.items()]
+        for stream, _ in shares:
+            stream.tip = attrs.evolve(stream.durable)
+        for stream in dict.fromkeys(stream for stream, share in shares if share.items):
+            with self._log.failuresHandled("nobody could be told that something is lost"):
+                stream.failed(error)
+        for done, _ in (*written.waiting, *gathered.waiting):
+            done.errback(error)
+
+
+def _oldest(
+    connection: sqlite3.Connection, key: int
+) -> Generator[tuple[int, float, int], None, None]:
+    with closing(connection.execute(_OLDEST, (key,))) as rows:
+        yield from rows
