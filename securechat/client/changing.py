@@ -135,27 +135,25 @@ class Changing:
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about what is on its way."""
         intent = self._under_way
-        if intent is None or line.subject != subject(self._room.id):
+        codes = (Code.ENTRY, Code.BUSY, Code.GONE)
+        if intent is None or line.code not in codes or line.subject != subject(self._room.id):
             return False
         if line.code is Code.GONE and self._asked is not None:  # the roster is another by now
             self._await_entry()
-        elif line.code in (Code.ENTRY, Code.BUSY, Code.GONE):
+        elif self.staged:
             self._give_up(intent, error_for(line))
-        else:
-            return False
         return True
 
     # How
 
     def _go_on(self) -> None:
-        while self._live and self._under_way is None and self._wanted:
-            intent = next(iter(self._wanted))
-            if intent.holds(self._room):
-                self._under_way = intent
-                self._attempt = attempt = Deferred.fromCoroutine(self._carry_out(intent))
-                attempt.addErrback(self._failed, intent)
-            else:
+        for intent in [each for each in self._wanted if not each.holds(self._room)]:
+            if intent in self._wanted and intent != self._under_way:
                 self._wanted.pop(intent).fire(None)
+        if self._live and self._under_way is None and self._wanted:
+            self._under_way = intent = next(iter(self._wanted))
+            self._attempt = attempt = Deferred.fromCoroutine(self._carry_out(intent))
+            attempt.addErrback(self._failed, intent)
 
     async def _carry_out(self, intent: Intent) -> None:
         # A connection stages one entry at a time, in whatever room.

@@ -127,7 +127,7 @@ class Departing:
             self._rest = self._party.clock.callLater(REST_SECONDS, self._rested)
 
     def _rested(self) -> None:
-        self._rest = None
+        self._rest = self._turn = None
         self.settled(live=True)
 
     def _stop(self) -> None:

@@ -56,15 +56,16 @@ class Leaver:
         return mine
 
     def refused(self, line: ErrorLine) -> bool:
-        """Take an `error` line, if it is about that."""
-        if self._signature is None or line.subject != subject(self._room.id):
+        """Take an `error` line, if it is about that, or says that it has come to that already."""
+        if not self._waiting or line.subject != subject(self._room.id):
             return False
-        self._signature = None
         if line.code in _OVER:
             self.done()
-        else:
+            return True
+        said, self._signature = self._signature, None
+        if said is not None:
             self._waiting.fail(error_for(line, self._room.label))
-        return True
+        return said is not None
 
     def done(self) -> None:
         """This member has left, if it wanted to."""

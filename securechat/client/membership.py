@@ -254,6 +254,8 @@ class Membership:
             return True
         if not self._asked or line.subject != subject(self.room.id):
             return False
+        if self.room.gone is not None:
+            return True  # as the entry before has said, and more: it is about to be told
         self._refuse(error_for(line, self.room.label))
         return True
 

@@ -114,6 +114,16 @@ class Content:
         return cls(*shaped(decode(data), int, int, HASH_LENGTH, bytes))
 
 
+def check_size(body: bytes) -> None:
+    """
+    Check that a message may have this *body*.
+
+    :raises MessageTooLong: if it is larger than 32 KiB.
+    """
+    if len(body) > MAX_BODY:
+        raise MessageTooLong(size=len(body), most=MAX_BODY)
+
+
 def seal_frame(
     sender: Identity, ratchet: Ratchet, room: bytes, head: bytes, header: Header, content: Content
 ) -> Frame:
@@ -122,8 +132,7 @@ def seal_frame(
 
     :raises MessageTooLong: if the body is larger than 32 KiB.
     """
-    if len(content.body) > MAX_BODY:
-        raise MessageTooLong(size=len(content.body), most=MAX_BODY)
+    check_size(content.body)
     padded = content.padded()
     signature = sender.sign("msg", room, head, header.value(), padded)
     key, _ = ratchet.step()

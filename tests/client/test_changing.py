@@ -1,4 +1,4 @@
-"""Tests of `securechat.client.changing` and `securechat.client.intents`: changes and their races."""
+"""Tests of `securechat.client.changing` and `intents`: changes of a room, and their races."""
 
 from __future__ import annotations
 
@@ -356,7 +356,7 @@ class RaceTests(ChangesCase):
         self.agree(*stays, self.carol, self.dave)
 
     def test_remove_after_add(self) -> None:
-        """Somebody is added while a remove is on its way: it is made again, for the newcomer too."""
+        """Somebody is added meanwhile: the remove is made again, for the newcomer too."""
         held = self.network.hold(Commit, by=self.alice)
         kicked = self.alice.chat.kick(room(self.alice), self.dave.fingerprint)
         self.network.settle()

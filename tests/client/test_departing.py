@@ -1,4 +1,4 @@
-"""Tests of `securechat.client.departing`, `leaving` and `presence`: who goes, and who sees to it."""
+"""Tests of `securechat.client.departing`, `leaving` and `presence`: who goes, and how."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from securechat.errors import (
 from securechat.group.events import KeysLost, MemberRemoved, Message
 from securechat.group.roster import Policy
 from securechat.testing import Person
-from securechat.wire import Changed, Code, ErrorLine, Leave, Leaving, Member, Slice
+from securechat.wire import Changed, Code, ErrorLine, Join, Leave, Leaving, Member, Slice
 from tests.adversary.kit import LABEL, room, said, texts
 from tests.client.changes import ChangesCase
 
@@ -76,8 +76,7 @@ class LostStateTests(ChangesCase):
         self.network.get(self.bob.chat.join(LABEL, rejoin=True))
         self.network.get(self.bob.chat.leave(room(self.bob)))
         self.network.turn(5)
-        self.network.lie(Member, lambda line: [line], to=self.bob)
-        self.network.hold(Leaving)
+        self.network.hold(Join, by=self.bob)
         joined = self.bob.chat.join(LABEL, rejoin=True)
         self.network.settle()
         self.network.tell(self.bob, Member(LABEL, bytes(32), bytes(32)))
@@ -216,7 +215,7 @@ class KeptTests(ChangesCase):
         """Without a word he comes back, and is told so; with it he is let in again at once."""
         self.vanish(self.dave)
         self.network.get(self.alice.chat.renew(room(self.alice)))
-        self.network.hold(Slice)
+        self.network.hold(Slice, to=self.dave)
         dave = self.start_anew()
         self.network.get(dave.chat.join(LABEL))
         self.assertEqual(len(dave.heard(KeysLost)), 1)
@@ -230,7 +229,7 @@ class KeptTests(ChangesCase):
         """With his word he is let in again also where he learns of it only now."""
         self.vanish(self.dave)
         self.network.get(self.alice.chat.renew(room(self.alice)))
-        self.network.hold(Slice)
+        self.network.hold(Slice, to=self.dave)
         dave = self.start_anew()
         joined = dave.chat.join(LABEL, rejoin=True)
         self.network.settle()

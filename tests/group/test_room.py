@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import MAX_INTEGER, encode
 from securechat.errors import EncodingError, EntryRefused, MessageTooLong
-from securechat.group import room as room_module
+from securechat.group import speaking
 from securechat.group.entry import SignedEntry
 from securechat.group.events import (
     Alarm,
@@ -808,10 +808,10 @@ class MalformedTests(RoomCase):
                 """No padding at all."""
                 return b"junk"
 
-        self.patch(room_module, "Content", Junk)
+        self.patch(speaking, "Content", Junk)
         self.bob.room.say(Kind.TEXT, b"hello")
         junk = self.bob.room.outgoing.pop()
-        self.patch(room_module, "Content", Content)
+        self.patch(speaking, "Content", Content)
         self.alarmed(self.alice.feed(3, junk), Reason.MALFORMED, BOB)
         self.assertEqual(texts(self.alice.feed(4, self.bob.said("hello"))), ["hello"])
 
