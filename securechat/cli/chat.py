@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from securechat.cli.profile import Profile
 from securechat.cli.questions import Questions
 from securechat.cli.rooms import room_argument
 from securechat.cli.running import run
+from securechat.cli.slash import Slash
 from securechat.cli.terminal import Terminal
 from securechat.cli.views import JSONView, TextView, View
 from securechat.client.client import ChatClient
@@ -31,6 +33,7 @@ from securechat.client.directory import StateDirectory
 from securechat.client.known import KnownRooms
 from securechat.client.vouching import always
 from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown
+from securechat.group.room import Room
 from securechat.trust import TrustStore
 
 
@@ -95,8 +98,9 @@ def chat(
     for newcomers whom you trust. Ctrl-D ends, once all that you said has arrived; Ctrl-C ends
     at once.
 
-    You are a member as long as this command runs: lost connections come back, but in this
-    version nobody who has ended it can come back into the room by the same identity.
+    You stay a member when it ends. The next time you are back in the room, and what was said
+    meanwhile arrives; "securechat leave" leaves. At a terminal /help shows what a line can do
+    besides; a line that begins with two slashes says one.
 
     \b
     Examples:
@@ -113,7 +117,7 @@ def chat(
     if not as_json:
         view = TextView(names, asks=vouch == "ask", colour=colourful())
 
-    async def converse(reactor: Any) -> None:
+    async def converse(reactor: Any, state: StateDirectory) -> None:
         terminal = Terminal(reactor)
 
         def tell(event: Happening) -> None:
@@ -131,16 +135,32 @@ def chat(
                 name=name,
                 endpoint=None if endpoint is None else _endpoint(reactor, endpoint),
                 known=known,
+                state=state,
                 may_vouch=questions.may_vouch if vouch == "ask" else always,
             )
-            talk = Conversation(reactor, client, str(address.room), terminal, questions, tell)
+            for room in client.kept:
+                names.learn(room.names)
+
+            def slash(room: Room, left: Callable[[], None]) -> Slash:
+                me = identity.fingerprint
+                return Slash(client, room, me, names, questions, tell, left)
+
+            talk = Conversation(
+                reactor,
+                client,
+                str(address.room),
+                terminal,
+                questions,
+                tell,
+                slash if questions.somebody else None,
+            )
             await talk.run(found=found, patient=wait_for_trusted, rejoin=rejoin)
         finally:
             await terminal.close()
 
     try:
-        with StateDirectory.open(home, identity, messages=keep_messages):
-            run(converse)
+        with StateDirectory.open(home, identity, messages=keep_messages) as state:
+            run(lambda reactor: converse(reactor, state))
     except (FoundedAnew, RoomKnown) as error:
         command = f"securechat rooms forget {shlex.quote(str(address))}"
         fail(f"{error} To forget it: {command}", exit_code(error))

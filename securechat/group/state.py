@@ -199,10 +199,10 @@ class State:
         return self._outbox.held
 
     @property
-    def waiting(self) -> tuple[int, ...]:
-        """The tickets of texts that have not come back in the stream, in order."""
+    def waiting(self) -> dict[int, str]:
+        """The texts that have not come back in the stream, by their tickets, in order."""
         said = self._outbox.said.items()
-        return tuple(ticket for ticket, each in said if each.kind is Kind.TEXT)
+        return {ticket: each.body.decode() for ticket, each in said if each.kind is Kind.TEXT}
 
     @property
     def outgoing(self) -> deque[Frame]:
