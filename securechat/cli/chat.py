@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
 
 from securechat.address import Address
 from securechat.cli.colour import colourful
 from securechat.cli.conversation import Conversation
-from securechat.cli.failures import exit_code, fail
+from securechat.cli.dialling import advised, dialled, endpoint_option
 from securechat.cli.happenings import Happening
 from securechat.cli.identity import checked_name
 from securechat.cli.names import Names
-from securechat.cli.options import common, json_option, passphrase_options
+from securechat.cli.options import common, json_option, keep_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
 from securechat.cli.questions import Questions
@@ -32,7 +29,6 @@ from securechat.client.client import ChatClient
 from securechat.client.directory import StateDirectory
 from securechat.client.known import KnownRooms
 from securechat.client.vouching import always
-from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown
 from securechat.group.room import Room
 from securechat.trust import TrustStore
 
@@ -63,17 +59,8 @@ from securechat.trust import TrustStore
     callback=checked_name,
     help="What to call yourself here, instead of the name given to init.",
 )
-@click.option(
-    "--endpoint",
-    metavar="STRING",
-    help="Reach the relay through this Twisted client endpoint: a tunnel, or a proxy. Whose "
-    "relay it is stays checked.",
-)
-@click.option(
-    "--keep-messages",
-    is_flag=True,
-    help='Keep what is said, encrypted, for "securechat history".',
-)
+@endpoint_option
+@keep_option
 @passphrase_options
 @json_option
 @common
@@ -133,7 +120,7 @@ def chat(
                 trust,
                 address,
                 name=name,
-                endpoint=None if endpoint is None else _endpoint(reactor, endpoint),
+                endpoint=dialled(reactor, endpoint),
                 known=known,
                 state=state,
                 may_vouch=questions.may_vouch if vouch == "ask" else always,
@@ -142,8 +129,7 @@ def chat(
                 names.learn(room.names)
 
             def slash(room: Room, left: Callable[[], None]) -> Slash:
-                me = identity.fingerprint
-                return Slash(client, room, me, names, questions, tell, left)
+                return Slash(client, room, names, questions, tell, left)
 
             talk = Conversation(
                 reactor,
@@ -158,21 +144,8 @@ def chat(
         finally:
             await terminal.close()
 
-    try:
-        with StateDirectory.open(home, identity, messages=keep_messages) as state:
-            run(lambda reactor: converse(reactor, state))
-    except (FoundedAnew, RoomKnown) as error:
-        command = f"securechat rooms forget {shlex.quote(str(address))}"
-        fail(f"{error} To forget it: {command}", exit_code(error))
-    except NeedsEndpoint as error:
-        fail(
-            f"{error} Such as --endpoint tcp:127.0.0.1:9117, for a tunnel there.", exit_code(error)
-        )
-
-
-def _endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
-    try:
-        dialled: IStreamClientEndpoint = clientFromString(reactor, text)
-        return dialled
-    except (LookupError, TypeError, ValueError) as error:
-        raise click.UsageError(f"{text!r} is no Twisted client endpoint: {error}") from None
+    with (
+        advised(address),
+        StateDirectory.open(home, identity, messages=keep_messages) as state,
+    ):
+        run(lambda reactor: converse(reactor, state))

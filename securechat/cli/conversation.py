@@ -130,7 +130,10 @@ class Conversation:
         joining = self.client.join(self.label, patient=patient, rejoin=rejoin)
         try:
             if self._homecoming is not None:
-                return await self._homecoming.watch(joining)
+                room = await self._homecoming.watch(joining)
+                if room.stuck:
+                    raise KeysGone(label=self.label)
+                return room
             room = await joining
         except NoSuchRoom:
             if not found and not await self._asked_to_found():

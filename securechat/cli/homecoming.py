@@ -18,7 +18,6 @@ from securechat.cli.happenings import (
     Happening,
     Returned,
 )
-from securechat.errors import KeysGone
 from securechat.group.events import Delivered, Message, Uncertain
 from securechat.group.room import Room
 
@@ -49,9 +48,8 @@ class Homecoming:
 
     async def watch(self, joining: Deferred[Room]) -> Room:
         """
-        Return the room that *joining* comes back to.
+        Return the room that *joining* comes back to, whether its keys are there or lost.
 
-        :raises KeysGone: if its keys are lost.
         :raises: as *joining* fails.
         """
         self._tell(ComingBack(self._room.label, len(self._unsent)))
@@ -60,8 +58,6 @@ class Homecoming:
             room = await joining
         finally:
             self._progress.cancel()
-        if room.stuck:
-            raise KeysGone(label=room.label)
         members = tuple(row.fingerprint for row in room.roster)
         self._tell(Returned(room.label, members, room.confirmed, self._messages))
         return room

@@ -36,14 +36,17 @@ def check_on_screen(petname: str) -> None:
 
 
 class Names:
-    """The names of the members of a room."""
+    """
+    The names of the members of a room.
+
+    :ivar me: the user's own fingerprint.
+    """
 
     def __init__(self, me: bytes, name: str, trust: TrustStore) -> None:
         """
-        :param me: the user's own fingerprint.
         :param name: what the user says to be called.
         """
-        self._me = me
+        self.me = me
         self._trust = trust
         self._said = {me: name}
 
@@ -60,7 +63,7 @@ class Names:
 
     def of(self, fp: bytes) -> str:
         """Return the name to show for the fingerprint *fp*."""
-        if fp == self._me:
+        if fp == self.me:
             return ME
         trusted = self._trust.find(fp)
         if trusted is None:
@@ -86,7 +89,7 @@ class Names:
             "fingerprint": to_groups(fp),
             "name": trusted.petname if trusted else self._said.get(fp),
             "trusted": trusted is not None,
-            "me": fp == self._me,
+            "me": fp == self.me,
         }
 
 

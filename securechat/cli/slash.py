@@ -36,7 +36,6 @@ class Slash:
 
     client: ChatClient
     room: Room
-    me: bytes
     names: Names
     questions: Questions
     tell: Callable[[Happening], None]
@@ -68,7 +67,7 @@ class Slash:
                 for line in lines(self.room, self.names, await self.client.online(self.room)):
                     self.tell(Notice(line))
             case "/kick" if name.strip():
-                kicked = member(name.strip(), self.room, self.names, me=self.me)
+                kicked = member(name.strip(), self.room, self.names, me=self.names.me)
                 await self.client.kick(self.room, kicked)  # and the room tells
             case "/leave":
                 return await self._leave()

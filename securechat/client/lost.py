@@ -71,8 +71,8 @@ class LeavingLost:
             case Member() if line.label == self.label and self._said is None:
                 self._member(line)
             case Leaving() if self._said is not None and line.signature == self._said.signature:
-                self.done.callback(None)
                 self._left()
+                self.done.callback(None)
             case Queued() | Asked() if line.label == self.label:
                 self._not_a_member()
 
@@ -89,8 +89,8 @@ class LeavingLost:
 
     def failed(self, error: SecureChatError) -> None:
         """It is over, because of *error*."""
-        self.done.errback(bare(error))
         self._left()
+        self.done.errback(bare(error))
 
     connection_lost = failed
 

@@ -130,10 +130,20 @@ class LeavingLostTests(ChangesCase):
             self.network.be_honest()
             self.network.get(self.bob.chat.connect())
 
+    def test_closed_at_once(self) -> None:
+        """Who hears how it ended can close the client there and then."""
+        closing: list[object] = []
+        left = self.bob.chat.leave_lost("attic")
+        left.addErrback(lambda _: closing.append(self.bob.chat.close()))
+        self.network.settle()
+        self.assertEqual(len(closing), 1)
+
     def test_cancelled(self) -> None:
         """Who does not want to wait any longer can do something else; a late answer is ignored."""
         self.network.hold(Join, by=self.bob)
         left = self.bob.chat.leave_lost(LABEL)
+        self.network.settle()
+        self.fails(self.bob.chat.found(LABEL), AlreadyThere)
         left.cancel()
         self.failureResultOf(left)
         self.network.tell(self.bob, Member(LABEL, room(self.alice).id, bytes(32)))
