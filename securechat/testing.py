@@ -255,11 +255,11 @@ class Network:
         Return *person* after its program has died, without a warning, and was started anew: with
         what its `MemoryState` had kept, not connected, and with nothing heard.
         """
+        if person.state is not None:
+            chat["state"] = person.state.survivor()
         person._endpoint.dead = True
         person.transport.die()
         self.settle()
-        if person.state is not None:
-            chat["state"] = person.state.survivor()
         return self.person(person.name, identity=person.identity, trust=person.trusted, **chat)
 
     def client(self, name: str, **how: Any) -> Person:

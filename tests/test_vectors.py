@@ -26,13 +26,22 @@ from securechat.group.admission import (
     init_hash,
     proof,
 )
-from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.detail import (
+    Add,
+    Create,
+    Detail,
+    Subject,
+    consent,
+    detail_of,
+    leaf_hash,
+)
 from securechat.group.entry import Entry, SignedEntry
 from securechat.group.joiner import joiner_machine
 from securechat.group.keys import EpochKeys, Ratchet, confirmation, epoch_secret
 from securechat.group.log import Log
 from securechat.group.messages import Content, Frame, Header, open_frame
 from securechat.group.roster import Membership, Policy
+from securechat.group.slices import open_slice
 from securechat.group.transcript import Transcript
 from securechat.group.voucher import voucher_machine
 from securechat.identity import Bundle, Identity
@@ -64,7 +73,7 @@ def person(name: str) -> Identity:
     return Identity(who("ed25519_seed"), who("xwing_secret"), bytes(32))
 
 
-def signed_entry(values: Values, detail: Create | Add) -> SignedEntry:
+def signed_entry(values: Values, detail: Detail) -> SignedEntry:
     """Return the entry that *values* spell out."""
     entry = Entry(
         values("room"),
@@ -125,6 +134,9 @@ class FileTests(SynchronousTestCase):
         content = generate.admission(story)
         self.assertNotEqual(content["vouch"]["sealed"], read("admission")["vouch"]["sealed"])
         self.assertEqual(set(story.sealed), {"vouch", "challenge", "response"})
+        slices = {"slice 3 0", "slice 3 1", "slice 5 0"}
+        generate.changes(story)
+        self.assertEqual(set(story.sealed), {"vouch", "challenge", "response", *slices})
 
 
 class FingerprintTests(SynchronousTestCase):
@@ -180,8 +192,8 @@ class CertificateTests(SynchronousTestCase):
         )
 
 
-class LogTests(SynchronousTestCase):
-    """The entries and the log that they make."""
+class EntryCase(SynchronousTestCase):
+    """What tests of entries share."""
 
     def check(self, values: Values, signed: SignedEntry, log: Log) -> None:
         """The entry's bytes and hashes are those in the file, and it leads to *log*."""
@@ -197,6 +209,10 @@ class LogTests(SynchronousTestCase):
         membership = Membership.of(decode(values("membership")))
         self.assertEqual(log.membership, membership)
         self.assertEqual(digest("state", *decode(values("membership"))), values("state_hash"))
+
+
+class LogTests(EntryCase):
+    """The entries and the log that they make."""
 
     def test_the_create_entry(self) -> None:
         """It makes the room, whose id is its head; its signature holds."""
@@ -218,6 +234,51 @@ class LogTests(SynchronousTestCase):
         snapshot = read("log")("snapshot")
         self.assertEqual(log.snapshot(), snapshot)
         self.assertEqual(Log.entered(log.label, added(), snapshot), log)
+
+
+class ChangeTests(EntryCase):
+    """The entries of the other types, with their slices and keys."""
+
+    def test_they_follow_one_another(self) -> None:
+        """Each from the log and the chain before it, by an author whose signature holds."""
+        log = Log.founded(created()).after(added())
+        chain = read("keys")["epochs"][1]("chain")
+        people = {person(name).fingerprint: person(name) for name in ("alice", "bob")}
+        for kind, name in ((4, "update"), (5, "policy"), (3, "remove")):
+            values = read("changes")[name]
+            signed = signed_entry(values, detail_of(kind, decode(values("detail"))))
+            log = log.after(signed)
+            self.check(values, signed, log)
+            author = people[values("author")]
+            self.assertEqual(signed, SignedEntry.make(signed.entry, signed.tag, author))
+            self.assertEqual(values("chain_before"), chain)
+            secret = epoch_secret(chain, values("fresh"), signed.entry)
+            self.assertEqual(secret, values("epoch_secret"))
+            self.assertEqual(confirmation(secret, signed.entry), signed.tag)
+            chain = expand(secret, "chain", "")
+            self.assertEqual(chain, values("chain"))
+            self.check_slices(values, signed, log)
+
+    def check_slices(self, values: Values, signed: SignedEntry, log: Log) -> None:
+        """One for each row where s is fresh, which opens under the leaf of that row."""
+        rows = log.membership.rows if signed.entry.detail.FRESH else ()
+        self.assertEqual(values("fresh") == bytes(32), not rows)
+        for row, each in zip(rows, values["slices"], strict=True):
+            leaf = XWing(each("leaf_secret"))
+            self.assertEqual(leaf_hash(leaf.public), each("leaf_hash"))
+            self.assertEqual(row.leaf_hash, each("leaf_hash"))
+            self.assertEqual(digest("rekey", signed.entry.hash), each("info"))
+            opened = leaf.open_sealed(each("sealed"), "rekey", signed.entry.hash)
+            self.assertEqual(opened, values("fresh"))
+            self.assertEqual(open_slice(leaf, signed.entry, each("sealed")), opened)
+
+    def test_a_leave(self) -> None:
+        """The evidence of the remove entry: Bob's signature over room, fingerprint and leaf."""
+        ((member, why, evidence),) = decode(read("changes")["remove"]("detail"))
+        bob, (leaf, *_) = person("bob"), decode(read("changes")["update"]("detail"))
+        room = read("changes")["remove"]("room")
+        self.assertEqual((member, why), (bob.fingerprint, 1))
+        self.assertEqual(bob.sign("leave", room, member, leaf_hash(leaf)), evidence)
 
 
 class KeyTests(SynchronousTestCase):

@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 from securechat.cli.happenings import (
     AskToFound,
     Connecting,
-    Doubtful,
     Entered,
     Failed,
     Happening,
@@ -192,9 +191,7 @@ class Conversation:
     def _unknown(self, reason: Failure, sent: Deferred[int]) -> None:
         """Else the client has closed, and will not learn what became of it: it stays under way."""
         if reason.trap(FateUnknown, SecureChatError) is FateUnknown:
-            text = self._under_way[sent]
-            self._doubtful.append(text)
-            self.tell(Doubtful(self.label, printable(text)))
+            self._doubtful.append(self._under_way[sent])  # and the room has told
             self._delivered(0, sent)
 
     async def _fewer_than(self, most: int) -> None:

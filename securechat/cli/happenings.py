@@ -68,13 +68,6 @@ class ArrivedLate(RoomEvent):
 
 
 @attrs.frozen
-class Doubtful(RoomEvent):
-    """What became of *text*, which the user has said, cannot be known."""
-
-    text: str
-
-
-@attrs.frozen
 class Staying(RoomEvent):
     """The command ends, and the user stays a member. *address* is what to leave."""
 

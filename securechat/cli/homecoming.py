@@ -14,11 +14,10 @@ from securechat.cli.happenings import (
     ArrivedLate,
     CatchingUp,
     ComingBack,
-    Doubtful,
     Happening,
     Returned,
 )
-from securechat.group.events import Delivered, Message, Uncertain
+from securechat.group.events import Delivered, Message
 from securechat.group.room import Room
 
 PROGRESS_SECONDS = 3.0
@@ -33,7 +32,7 @@ class Homecoming:
         self._reactor = reactor
         self._room = room
         self._tell = tell
-        self._unsent = room.waiting
+        self._unsent = frozenset(room.waiting)  # tickets
         self._messages = 0
 
     def hear(self, event: Happening) -> None:
@@ -41,10 +40,8 @@ class Homecoming:
         match event:
             case Message():
                 self._messages += 1
-            case Delivered() if text := self._unsent.pop(event.ticket, None):
+            case Delivered(text=str(text)) if event.ticket in self._unsent:
                 self._tell(ArrivedLate(event.label, text, event.seq))
-            case Uncertain() if text := self._unsent.pop(event.ticket, None):
-                self._tell(Doubtful(event.label, text))
 
     async def watch(self, joining: Deferred[Room]) -> Room:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,6 @@ import click
 
 from securechat.cli.failures import fail
 from securechat.cli.options import common
-from securechat.fingerprint import short
 from securechat.relay.backup import back_up
 from securechat.relay.database import NAME
 from securechat.relay.options import default_state
@@ -59,7 +59,7 @@ def backup(home: Path, file: Path, state: Path) -> None:
       securechat relay backup /backups/monday.sqlite
       securechat relay backup monday.sqlite --state-dir /var/lib/securechat-relay
     """
-    with click.progressbar(length=1, label="Copying", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=1, label="Copying", file=sys.stderr) as bar:
 
         def progress(copied: int, total: int) -> None:
             bar.length = total
@@ -98,8 +98,8 @@ def verify(home: Path, file: Path | None, state: Path) -> None:
 
 
 def _line(verdict: Verdict) -> str:
-    about = f"#{printable(verdict.label)} ({short(verdict.room)})"
+    label = printable(verdict.label)
     kept = f"{verdict.entries:,} entries, {verdict.frames:,} messages"
     if verdict.wrong is None:
-        return f"{about}: {kept}"
-    return f"{about}: WRONG after {kept}: {printable(verdict.wrong)}"
+        return f"#{label}: {kept}"
+    return f"#{label}: WRONG after {kept}: {printable(verdict.wrong)}"

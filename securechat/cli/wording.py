@@ -12,7 +12,6 @@ from securechat.cli.happenings import (
     CatchingUp,
     ComingBack,
     Connecting,
-    Doubtful,
     Entered,
     Happening,
     Left,
@@ -62,6 +61,7 @@ from securechat.group.events import (
     Reason,
     Reformed,
     Removed,
+    Uncertain,
 )
 from securechat.group.roster import Vouchers
 from securechat.text import printable
@@ -193,7 +193,7 @@ class Wording:
                     f"{name(event.by)} has changed the room's keys, and yours did not arrive: you "
                     "can neither read nor write here until you have left and joined again"
                 )
-            case Doubtful():
+            case Uncertain():
                 return (
                     "whether this arrived cannot be known, since the relay does not have that part "
                     "of the conversation any more. It is not sent again, ask the others: "

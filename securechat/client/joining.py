@@ -197,7 +197,7 @@ class Joining:
         """This newcomer is on the roster: if its user wants that, leave first."""
         if not self._rejoin or self._row is not None:
             self.failed(StateLost(label=self.label))
-        elif self._known not in (None, line.room) or self._rooms.find(line.room) is not None:
+        elif self._known not in (None, line.room) or self._rooms.has(line.room):
             # It may be another room of this user's that the relay wants to have it out of.
             self.failed(FoundedAnew(label=self.label))
         else:

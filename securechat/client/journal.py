@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from securechat.address import Address
 from securechat.client.state import State
 from securechat.errors import SecureChatError, StateNotKept
-from securechat.group.events import Message, RoomEvent
+from securechat.group.events import Delivered, Message, RoomEvent
 from securechat.group.room import Room
 
 
@@ -68,8 +68,11 @@ class Journal:
         noted = self._noted.setdefault(keeper, [])
         for event in events:
             noted.append(event)
-            if isinstance(event, Message):
-                self._state.keep_message(keeper.room.id, event.seq, event.sender, event.text)
+            match event:
+                case Message(sender=sender, text=text, seq=seq):
+                    self._state.keep_message(keeper.room.id, seq, sender, text)
+                case Delivered(text=str(text), seq=seq):
+                    self._state.keep_message(keeper.room.id, seq, keeper.room.me, text)
         self._wait()
 
     def forget(self, room: bytes) -> None:

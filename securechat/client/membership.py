@@ -103,9 +103,7 @@ class Membership:
         self._name = name
         self._ended = ended
         self._greeted: frozenset[bytes] = frozenset()
-        self._sent: dict[int, Waiters[int]] = {  # by ticket, what is on its way
-            ticket: Waiters() for ticket in room.waiting
-        }
+        self._sent: dict[int, Waiters[int]] = {}  # by ticket, what somebody waits for
         self._asked = 0  # how often `resume` was said and not answered
         self._resuming: Waiters[int] = Waiters()
         self._refusal: SecureChatError | None = None
@@ -211,7 +209,7 @@ class Membership:
                 self.presence.online(line)
             case LeafKeys():
                 self._changing.leaf_keys(line)
-            case Overtaken():
+            case _:
                 self._changing.overtaken(line)
 
     def _frame(self, line: FrameLine) -> None:
@@ -356,13 +354,14 @@ class Membership:
     def _tell(self, event: RoomEvent) -> None:
         match event:
             case Delivered():
-                if event.ticket in self._sent:  # else it is what the client says by itself
+                if event.text is not None:
                     self._party.emit(event)
-                    self._sent.pop(event.ticket).fire(event.seq)
+                    self._sent.pop(event.ticket, Waiters()).fire(event.seq)
             case Uncertain():
-                if event.ticket in self._sent:
+                if event.text is not None:
                     self._party.emit(event)
-                    self._sent.pop(event.ticket).fail(FateUnknown(label=self.room.label))
+                    error = FateUnknown(label=self.room.label)
+                    self._sent.pop(event.ticket, Waiters()).fail(error)
             case CaughtUp():
                 self._party.emit(event)
                 self._resuming.fire(event.seq)

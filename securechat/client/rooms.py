@@ -41,6 +41,10 @@ class Rooms:
         """Return the membership of the room G, if there is one."""
         return self._memberships.get(room)
 
+    def has(self, room: bytes) -> bool:
+        """Whether the client is in the room G, or may come back to it."""
+        return room in self._memberships or any(each.id == room for each in self._absent.values())
+
     def of(self, room: Room) -> Membership:
         """
         Return the membership of *room*.
@@ -114,4 +118,5 @@ class Rooms:
         membership.kept = False
         self._memberships.pop(membership.room.id, None)
         self._party.journal.forget(membership.room.id)
+        membership.room.wipe()
         membership.leave_alone(error)

@@ -90,6 +90,8 @@ class Uncertain(RoomEvent):
     """
 
     ticket: int
+    text: str | None
+    """None: no text, but what a client says by itself."""
 
 
 @attrs.frozen
@@ -115,6 +117,8 @@ class Delivered(RoomEvent):
 
     ticket: int
     seq: int
+    text: str | None
+    """None: no text, but what a client says by itself."""
 
 
 @attrs.frozen

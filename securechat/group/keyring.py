@@ -43,6 +43,13 @@ class Keyring:
         """The key that this member's slices are sealed to."""
         return XWing(self.secrets[_LEAF])
 
+    def fits(self, rows: int) -> bool:
+        """Whether these are keys for a roster of so many *rows*, or none at all."""
+        secrets, ratchets = self.secrets.keys() - {_NEXT}, self.ratchets.keys()
+        if self.lost:
+            return not ratchets
+        return secrets == {_CHAIN, _LEAF} and ratchets == set(range(rows))
+
     def begin(self, leaf: XWing, secret: bytes, roster: Iterable[bytes]) -> None:
         """Take the first epoch's keys, with es = *secret*, of who came in with *leaf*."""
         self.secrets[_LEAF] = leaf.secret

@@ -44,6 +44,11 @@ class Said:
     since: int = 0
     """The newest number of the stream when the frame was made: it is not among the older."""
 
+    @property
+    def text(self) -> str | None:
+        """What it says, if it is a text."""
+        return self.body.decode("utf-8", "replace") if self.kind is Kind.TEXT else None
+
     def value(self) -> list[Any]:
         """Return the CBOR array [kind, body, since, frame], for what is kept."""
         return [int(self.kind), self.body, self.since, self.frame.value() if self.frame else []]
@@ -91,12 +96,12 @@ class Outbox:
         self.tickets += 1
         return ticket
 
-    def anew(self, last_missed: int, seq: int, seal: Seal | None) -> list[int]:
+    def anew(self, last_missed: int, seq: int, seal: Seal | None) -> dict[int, Said]:
         """
         An entry has come, and what was on its way is dead: say it all again, or hold it.
 
         :param last_missed: the newest number of the epoch before that never came.
-        :returns: the tickets of which nobody can know, and which are not said again.
+        :returns: by ticket, of what nobody can know, and what is not said again.
         """
         self.outgoing.clear()
         uncertain = self._uncertain(last_missed, self.tickets)
@@ -104,15 +109,15 @@ class Outbox:
             self._take(ticket, each, seq, seal)
         return uncertain
 
-    def came_back(self, frame: Frame, last_missed: int) -> tuple[int, list[int]] | None:
+    def came_back(self, frame: Frame, last_missed: int) -> tuple[int, Said, dict[int, Said]] | None:
         """
-        A frame of this member is in the stream: return its ticket, and the tickets of which
-        nobody can know; or None where no such frame is on its way.
+        A frame of this member is in the stream: return its ticket, what it said, and, by ticket,
+        of what nobody can know; or None where no such frame is on its way.
         """
         for ticket, each in self.said.items():
             if each.frame == frame:
                 del self.said[ticket]
-                return ticket, self._uncertain(last_missed, ticket)
+                return ticket, each, self._uncertain(last_missed, ticket)
         return None
 
     def awaits(self, n: int) -> bool:
@@ -138,13 +143,13 @@ class Outbox:
         else:
             self.said.pop(ticket, None)
 
-    def _uncertain(self, last_missed: int, before: int) -> list[int]:
+    def _uncertain(self, last_missed: int, before: int) -> dict[int, Said]:
         """Forget what may be among the missing numbers and was said before the ticket *before*."""
-        found = [
-            ticket
+        found = {
+            ticket: each
             for ticket, each in self.said.items()
             if each.frame and each.since < last_missed and ticket < before
-        ]
+        }
         for ticket in found:
             del self.said[ticket]
         return found

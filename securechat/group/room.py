@@ -17,7 +17,7 @@ makes of the parts a room that goes on as this one would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from securechat.errors import (
     BadCiphertext,
@@ -47,6 +47,7 @@ from securechat.group.keys import NO_CHAIN, confirmation, epoch_secret
 from securechat.group.log import CONSENT_WINDOW, Log, founding
 from securechat.group.messages import Frame
 from securechat.group.news import news
+from securechat.group.outbox import Said
 from securechat.group.roster import Policy
 from securechat.group.speaking import Speaking
 from securechat.group.transcript import Transcript
@@ -151,8 +152,7 @@ class Room(Speaking):
         events += self._end(entry, seq) or news(log, seq)
         if not self._keys.lost:
             events += self._new_keys(signed, sealed, seq)
-        for ticket in self._outbox.anew(self._watch.last_missed, seq, self._seal_now):
-            events.append(Uncertain(self.label, ticket))
+        events += self._unknown(self._outbox.anew(self._watch.last_missed, seq, self._seal_now))
         if self._keys.lost:
             self._outbox.wipe()
         self._watch.new_epoch()
@@ -233,8 +233,10 @@ class Room(Speaking):
         header, me = frame.header, self._identity.fingerprint
         back = self._outbox.came_back(frame, self._watch.last_missed)
         if back is not None:
-            ticket, uncertain = back
-            events = [Uncertain(self.label, each) for each in uncertain]
-            return [*events, Delivered(self.label, ticket, seq)]
+            ticket, said, uncertain = back
+            return [*self._unknown(uncertain), Delivered(self.label, ticket, seq, said.text)]
         used = header.n < self._keys.ratchets[header.row].n and not self._outbox.awaits(header.n)
         return [self._watch.alarm(Reason.REPLAYED if used else Reason.FORGED, me, seq)]
+
+    def _unknown(self, uncertain: Mapping[int, Said]) -> list[RoomEvent]:
+        return [Uncertain(self.label, ticket, each.text) for ticket, each in uncertain.items()]

@@ -13,7 +13,6 @@ from typing import Protocol
 from securechat.errors import BadSignature, EntryRefused
 from securechat.group.detail import (
     Add,
-    Create,
     Detail,
     Reform,
     Removal,
@@ -64,7 +63,7 @@ def membership_after(log: Before, detail: Detail, author: bytes) -> Membership:
             return log.membership.with_leaf(author, leaf_hash(detail.leaf), log.epoch + 1)
         case Reform():
             return _reformed(log.membership, detail, author)
-        case Create():
+        case _:  # create
             raise EntryRefused(why="a room is created once")
 
 

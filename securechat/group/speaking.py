@@ -120,6 +120,11 @@ class Speaking(State):
         """
         return self._identity.sign("leave", *leaving(self.id, self._row))
 
+    def wipe(self) -> None:
+        """Keep no key, and nothing that was to be said: this member has left."""
+        self._keys.wipe()
+        self._outbox.wipe()
+
     def _change(self, detail: Detail) -> Change:
         self._check_keys()
         me = self._identity.fingerprint

@@ -94,10 +94,8 @@ class State:
         self._hearing.confirmed = progress.confirmed
         self._outbox.tickets = progress.tickets
         self._watch.missed, self._watch.last_missed = progress.missed, progress.last_missed
-        rows = {} if self._keys.lost else self._members
-        if self._keys.ratchets.keys() != set(rows.values()) or (
-            self.gone is None and self._identity.fingerprint not in self._members
-        ):
+        member = self._identity.fingerprint in self._members
+        if not self._keys.fits(len(self.roster)) or member == (self.gone is not None):
             raise EncodingError(what="the parts of another room")
         self._kept = (self.log.head, progress)
 
@@ -153,6 +151,11 @@ class State:
         return self.log.room
 
     @property
+    def me(self) -> bytes:
+        """The fingerprint of the member whose room this is."""
+        return self._identity.fingerprint
+
+    @property
     def seq(self) -> int:
         """The newest number of the stream that came."""
         return self._transcript.seq
@@ -199,10 +202,10 @@ class State:
         return self._outbox.held
 
     @property
-    def waiting(self) -> dict[int, str]:
-        """The texts that have not come back in the stream, by their tickets, in order."""
+    def waiting(self) -> tuple[int, ...]:
+        """The tickets of texts that have not come back in the stream, in order."""
         said = self._outbox.said.items()
-        return {ticket: each.body.decode() for ticket, each in said if each.kind is Kind.TEXT}
+        return tuple(ticket for ticket, each in said if each.kind is Kind.TEXT)
 
     @property
     def outgoing(self) -> deque[Frame]:
@@ -212,7 +215,9 @@ class State:
     @property
     def leaving(self) -> Mapping[bytes, bytes]:
         """Who has signed its `leave` and is still on the roster: the signature by fingerprint."""
-        return {each: self._leaves[each] for each in self._members if each in self._leaves}
+        members = self._members
+        there = sorted((each for each in self._leaves if each in members), key=members.__getitem__)
+        return {each: self._leaves[each] for each in there}
 
     @property
     def stale(self) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from securechat.errors import BackupFailed, FileExists
 from securechat.relay.database import open_to_read
 
 _PAGES = 1_024
-"""Pages that are copied between two reports, 8 MiB."""
+"""Pages that are copied between two reports, 4 MiB."""
 
 Progress = Callable[[int, int], None]
 """Called with how many pages are copied, of how many."""

@@ -31,9 +31,6 @@ from securechat.relay import schema
 NAME = "history.sqlite"
 """The name of the file in the relay's directory."""
 
-_PAGE = 8_192
-"""Bytes of a page: most frames fit several times, and the more do the less is written."""
-
 _WAIT = 5.0
 """Seconds to wait for who locks the database for a moment: SQLite itself, as it cleans up."""
 
@@ -171,8 +168,6 @@ def _locked(path: Path) -> int:
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = _version(connection, path)
-    if not version:
-        connection.execute(f"PRAGMA page_size = {_PAGE}")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise HistoryFailed(path=path, why="its file system cannot do what SQLite's WAL needs")

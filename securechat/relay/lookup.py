@@ -62,7 +62,7 @@ class Lookup:
                 return self._page(line)
             case Leaves():
                 return self._leaf_keys(line)
-            case Who():
+            case _:
                 return self._online()
 
     def _page(self, line: Roster) -> Page:

@@ -20,7 +20,7 @@ from securechat.group.entry import SignedEntry
 from securechat.group.log import CONSENT_WINDOW
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.state import Kind, epoch_of
-from securechat.wire import Behind, Code, Overtaken, Restore, Resume
+from securechat.wire import Behind, Code, Restore, Resume
 
 if TYPE_CHECKING:
     from securechat.relay.room import Room
@@ -115,6 +115,9 @@ class Returns:
             raise self._refusal(Code.STATE, "say resume first: it tells whether that is needed")
         try:
             signed = SignedEntry.decode(line.entry)
+            if await room.history.head(room.id, signed.entry.epoch) == signed.head:
+                session.restores[room.id] = left - 1
+                return  # another member was faster
             log = room.ledger.log.after(signed)
             newest = room.history.newest(room.id)
             if not newest < line.seq <= newest + MAX_SKIP:
@@ -122,7 +125,7 @@ class Returns:
             room.ledger.check_view(signed.entry, line.seq - 1)
             await room.ledger.land(log, {}, seq=line.seq)
         except StaleEntry:
-            session.say(Overtaken(room.id, room.head))
+            raise self._fork() from None
         except (Malformed, EntryRefused) as error:
             raise self._refusal(Code.ENTRY, str(error)) from None
         else:

@@ -37,16 +37,13 @@ from securechat.wire import (
     Commit,
     ErrorLine,
     Leave,
-    Leaves,
     Leaving,
     Member,
     Response,
     Restore,
     Resume,
-    Roster,
     Send,
     Slices,
-    Who,
 )
 
 EVERYBODY_LEFT = "everybody has left this room: it is over"
@@ -269,13 +266,13 @@ class Room:
         self._over = True
         self._forget(self)
         self.history.drop(self.id)
+        gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)
+        self.door.close(gone)
+        self.departures.close(gone)
         for session in self.online:
             session.rooms.pop(self.id).stop()
             self._expel(session)
             session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
-        gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)
-        self.door.close(gone)
-        self.departures.close(gone)
 
     def _failed(self, error: SecureChatError) -> None:
         """What was appended since the last item is lost, because of *error*."""
@@ -310,7 +307,7 @@ class Room:
             case Begin() | Slices() | Commit():
                 self._check_live(session)
                 stage(session, self, line)
-            case Roster() | Leaves() | Who():
+            case _:
                 session.say(self._lookup.answer(line))
 
     def _check_live(self, session: Session) -> None:

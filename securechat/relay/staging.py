@@ -136,7 +136,7 @@ class Staging:
         if self._begun is not None:
             self._begun = None
             words = "what you began took too long: begin it again"
-            self._session.say(ErrorLine(Code.GONE, subject(self.room.id), words))
+            self._session.say(ErrorLine(Code.BUSY, subject(self.room.id), words))
 
 
 def stage(session: Session, room: Room, line: Begin | Slices | Commit) -> None:

@@ -17,9 +17,9 @@ from securechat.errors import BadCiphertext, BadSignature
 from securechat.fingerprint import short
 from securechat.group import messages
 from securechat.group.events import Alarm, Delivered, FramesMissing, Message, Named, Reason
+from securechat.group.hearing import MAX_SKIP
 from securechat.group.keys import Ratchet
 from securechat.group.messages import Frame, Header, Kind, open_frame
-from securechat.group.hearing import MAX_SKIP
 from securechat.primitives import encrypt
 from securechat.testing import Person
 from securechat.text import MAX_NAME

@@ -15,7 +15,6 @@ from securechat.cli.happenings import (
     ArrivedLate,
     CatchingUp,
     ComingBack,
-    Doubtful,
     Failed,
     Happening,
     NotSent,
@@ -36,7 +35,7 @@ from securechat.errors import (
     Superseded,
     Undelivered,
 )
-from securechat.group.events import Delivered, Message, Uncertain
+from securechat.group.events import Delivered, Message
 from securechat.group.messages import Kind
 from securechat.group.room import Room
 from securechat.group.roster import Policy
@@ -166,7 +165,6 @@ class ConversationTests(SynchronousTestCase):
         """A line whose fate cannot be known is told, does not keep the end, and is a failure."""
         self.terminal.type("one", "two", None)
         self.client.sent[0][1].errback(FateUnknown(label="lobby"))
-        self.assertEqual(self.told[-1], Doubtful("lobby", "one"))
         self.assertNoResult(self.running)
         self.client.sent[1][1].callback(1)
         error = self.failureResultOf(self.running, Undelivered).value
@@ -251,14 +249,12 @@ class HomecomingTests(SynchronousTestCase):
         self.successResultOf(self.running)
 
     def test_lines_of_the_last_run(self) -> None:
-        """Each is told by its text once it is in the room, or where nobody can know."""
-        self.client.emit(Delivered("lobby", self.tickets[0], 5))
-        self.assertEqual(self.told[-2], ArrivedLate("lobby", "one", 5))
+        """Each is told by its text once it is in the room; those of this run are not."""
+        self.client.emit(Delivered("lobby", self.tickets[0], 5, "one"))
+        self.assertIn(ArrivedLate("lobby", "one", 5), self.told)
         self.joining.callback(self.room)
-        self.client.emit(Uncertain("lobby", self.tickets[1]))
-        self.assertEqual(self.told[-2], Doubtful("lobby", "two"))
-        self.client.emit(Delivered("lobby", self.tickets[2] + 1, 7))
-        self.assertEqual(self.told[-1], Delivered("lobby", self.tickets[2] + 1, 7))
+        self.client.emit(Delivered("lobby", self.tickets[2] + 1, 7, "four"))
+        self.assertEqual(self.told[-1], Delivered("lobby", self.tickets[2] + 1, 7, "four"))
         self.assertEqual(len([each for each in self.told if isinstance(each, ArrivedLate)]), 1)
         self.running.cancel()
 

@@ -54,6 +54,7 @@ def some(field: attrs.Attribute[Any]) -> Any:
         "bytes": EVE,
         "bytes | None": EVE,
         "str": "lobby",
+        "str | None": "hello",
         "int": 7,
         "float": 2.0,
         "float | None": 2.0,

@@ -37,6 +37,7 @@ from securechat.wire import (
     Send,
     Slice,
     Slices,
+    serialise,
 )
 from tests.adversary.kit import LABEL, room, said, texts
 from tests.client.changes import ChangesCase
@@ -247,6 +248,36 @@ class LinesTests(ChangesCase):
         self.assertEqual([line.first for line in said(self.alice, Leaves)], [0, 2, 4])
         self.assertEqual([line.first for line in said(self.alice, Slices)], [0, 2])
         self.agree(self.alice, self.bob, self.carol, self.dave)
+
+    def test_a_turn_for_each_line(self) -> None:
+        """Between two lines of slices the reactor does what else there is to do."""
+        self.patch(changing, "SLICES_A_LINE", 2)
+        pages = self.network.hold(LeafKeys, to=self.alice)
+        self.alice.chat.kick(room(self.alice), self.erin.fingerprint)
+        self.network.settle()
+        self.network.be_honest()
+        self.network.wire(self.alice).client.dataReceived(serialise(pages[0]) + b"\r\n")
+        self.assertEqual((len(said(self.alice, Slices)), said(self.alice, Commit)), (1, []))
+        self.network.clock.advance(0)
+        self.assertEqual((len(said(self.alice, Slices)), len(said(self.alice, Commit))), (2, 1))
+
+    def test_another_is_fulfilled_meanwhile(self) -> None:
+        """What others have made true is not waited for."""
+        where = room(self.alice)
+        self.network.get(
+            self.alice.chat.reform(where, owners=[self.alice.fingerprint, self.bob.fingerprint])
+        )
+        self.network.hold(Commit, by=self.alice)
+        kicks = [self.alice.chat.kick(where, each.fingerprint) for each in (self.dave, self.erin)]
+        self.network.settle()
+        self.network.get(self.bob.chat.kick(room(self.bob), self.erin.fingerprint))
+        self.network.settle()
+        self.assertNoResult(kicks[0])
+        self.assertIsNone(self.successResultOf(kicks[1]))
+        self.network.be_honest()
+        self.cut(self.alice)
+        self.network.get(kicks[0])
+        self.agree(self.alice, self.bob, self.carol)
 
     def test_leaf_keys_are_asked_for_once(self) -> None:
         """Where another entry comes first, only keys that are new are fetched again."""

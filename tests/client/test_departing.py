@@ -59,6 +59,17 @@ class LeaveTests(ChangesCase):
         self.agree(self.alice, self.bob)
         self.heard_nothing(self.carol)
 
+    def test_no_key_is_left(self) -> None:
+        """Whoever gets at the memory of who has left can read nothing that was said there."""
+        where = room(self.carol)
+        parts = where.changes()
+        self.assertTrue([name for name in parts if "secret" in name or "ratchet" in name])
+        self.network.get(self.carol.chat.leave(where))
+        gone = {name for name, content in where.changes().items() if content is None}
+        for name in parts:
+            if "secret" in name or "ratchet" in name:
+                self.assertIn(name, gone)
+
     def test_one_entry_is_enough(self) -> None:
         """The first in the order writes it, the others wait for theirs and need not."""
         self.network.get(self.carol.chat.leave(room(self.carol)))

@@ -16,17 +16,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.client.refusals import subject
 from securechat.encoding import MAX_INTEGER, encode
 from securechat.errors import WireError
+from securechat.group.detail import Removal, Why
 from securechat.group.entry import SignedEntry
 from securechat.identity import Bundle, Identity
 from securechat.testing import WRITTEN
 from securechat.wire import (
     FROM_RELAY,
+    Changed,
     Choice,
     Code,
     Form,
+    LeafKeys,
+    Leaving,
     Line,
+    Member,
     NewUser,
     Octets,
+    Online,
     Over,
     Resumed,
     Settings,
@@ -93,11 +99,11 @@ def whatever(form: object) -> st.SearchStrategy[Any]:
 class HostileTests(SynchronousTestCase):
     """
     Bob is in the room "lobby" with Alice, resumes it, joins "attic", where Alice is too, has begun
-    to found "cellar", and has said something; and the relay that did all that so far has become
-    another.
+    to found "cellar", has said something, and wants to change the lobby, or to leave it; and the
+    relay that did all that so far has become another.
     """
 
-    def begin(self) -> None:
+    def begin(self, *, leaves: bool) -> None:
         """Come as far as that."""
         self.network = LyingNetwork()
         self.alice, self.bob = self.network.members("alice", "bob")
@@ -107,12 +113,16 @@ class HostileTests(SynchronousTestCase):
         self.bob.transport.other.deaf = True
         chat, lobby = self.bob.chat, room(self.bob)
         self.waiting: list[Deferred[Any]] = [
-            chat.join("attic"),
+            chat.join("attic", rejoin=True),
             chat.join("nowhere"),
             chat.found("cellar"),
             chat.resume(lobby),
             chat.send(lobby, "hello"),
+            chat.renew(lobby),
+            chat.online(lobby),
         ]
+        if leaves:
+            self.waiting.append(chat.leave(lobby))
         for each in self.waiting:
             each.addErrback(lambda _: None)
 
@@ -126,13 +136,23 @@ class HostileTests(SynchronousTestCase):
             self.bob.identity.bundle, self.bob.identity, attic.place, self.alice.fingerprint
         )
         landed, _ = adding(attic, self.alice.identity.bundle, self.alice.identity, mine)
+        update = alice.update().signed
+        remove = alice.remove([Removal(self.bob.fingerprint, Why.KICKED)]).signed
         rooms = [alice.id, attic.id, bytes(32)]
         bundles = [
             each.bundle.encode() for each in (self.alice.identity, self.carol, self.bob.identity)
         ] + [Identity.generate().bundle.encode(), broken(self.alice.identity).encode(), b"junk"]
         entries = [
             each.encode()
-            for each in (alice.first_entry, bob.first_entry, attic.first_entry, entry, landed)
+            for each in (
+                alice.first_entry,
+                bob.first_entry,
+                attic.first_entry,
+                entry,
+                landed,
+                update,
+                remove,
+            )
         ] + [garbled(entry).encode(), encode(), b"junk"]
         sealed = [self.vouch(attempt) for attempt in ATTEMPTS] + [b"junk"]
         values: dict[str, list[Any]] = {
@@ -151,6 +171,12 @@ class HostileTests(SynchronousTestCase):
             "n": [0, 1, 2, 5, MAX_INTEGER],
             "total": [1, 4, len(attic.log.snapshot()), MAX_INTEGER],
             "offset": [0, 4, MAX_INTEGER],
+            "member": [self.alice.fingerprint, self.bob.fingerprint, bytes(32)],
+            "signature": [alice.leave(), bob.leave(), bytes(64)],
+            "leaf": [row.leaf_hash for row in bob.roster] + [bytes(32)],
+            "first": [0, 1, MAX_INTEGER],
+            "keys": [b"junk", bytes(1216), bytes(2 * 1216)],
+            "rows": [b"\x00", b"\xff", b"\x40\x00"],
         }
         true: list[Line] = [
             *(Vouch(*each) for each in zip(ATTEMPTS, bundles[:1] * 4, sealed, strict=False)),
@@ -159,6 +185,14 @@ class HostileTests(SynchronousTestCase):
             Resumed(alice.id, bob.seq),
             UserAdded(alice.id, bob.seq + 1, entry.encode()),
             UserAdded(attic.id, 2, landed.encode()),
+            Changed(alice.id, bob.seq + 1, update.encode()),
+            Changed(alice.id, bob.seq + 1, remove.encode()),
+            Leaving(alice.id, self.alice.fingerprint, alice.leave()),
+            Leaving(alice.id, self.bob.fingerprint, bob.leave()),
+            Leaving(attic.id, self.bob.fingerprint, bob.leave()),
+            LeafKeys(alice.id, bob.place.epoch, 0, bytes(2 * 1216)),
+            Online(alice.id, bob.place.epoch, b"\xff"),
+            Member("attic", attic.id, bytes(32)),
         ]
         lies = [line(kind, values) for kind in sorted(FROM_RELAY, key=str)]
         return st.one_of(st.sampled_from(true), *lies)
@@ -176,7 +210,7 @@ class HostileTests(SynchronousTestCase):
         Whatever comes, the client takes it without raising; time goes by, and it can be closed:
         then everybody who waited has been told, and no timer is left.
         """
-        self.begin()
+        self.begin(leaves=data.draw(st.booleans()))
         told = data.draw(st.lists(self.lines(), max_size=20))
         for each in told:
             if not self.bob.transport.cut:

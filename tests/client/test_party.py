@@ -9,11 +9,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.events import Event, StorageFailed
+from securechat.client.journal import Journal
 from securechat.client.party import DISCREET_SECONDS, LOOK_SECONDS, MAX_DISCREET, Party
 from securechat.errors import DamagedFile
 from securechat.identity import Identity
 from securechat.revocation import revocation
 from securechat.succession import succession
+from securechat.testing import ADDRESS
 from securechat.trust import TRUST_FILE, TrustStore
 from securechat.wire import Line, Nack
 
@@ -38,6 +40,7 @@ class PartyCase(SynchronousTestCase):
             say=self.said.append,
             emit=self.events.append,
             silent=lambda seconds: None,
+            journal=Journal(self.clock, None, ADDRESS, lambda error: None),
         )
         self.elsewhere = TrustStore.open(self.home, ME)
         """The same identities, in another program."""

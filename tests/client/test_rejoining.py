@@ -95,6 +95,21 @@ class LostStateTests(ChangesCase):
         self.fails(joined, FoundedAnew)
         self.assertEqual(len(said(self.bob, Leave)), left)
 
+    def test_a_room_that_he_may_come_back_to(self) -> None:
+        """Nor from one that is kept from an earlier run."""
+        state = MemoryState()
+        first = self.network.client("erin", trusts=[self.alice], state=state)
+        self.alice.trust(first)
+        self.network.get(first.chat.join(LABEL))
+        place, row = room(first).place, room(first).roster[-1]
+        self.vanish(first)
+        again = self.network.client("erin", identity=first.identity, state=state)
+        self.network.get(self.alice.chat.found("attic"))
+        joined = again.chat.join("attic", rejoin=True)
+        self.network.tell(again, Member("attic", place.room, row.leaf_hash))
+        self.fails(joined, FoundedAnew)
+        self.assertEqual(said(again, Leave), [])
+
     def test_leave_is_refused(self) -> None:
         """The join ends with the reason."""
         self.network.hold(Leave, by=self.bob)

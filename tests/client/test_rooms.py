@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.events import Event, StorageFailed
+from securechat.client.journal import Journal
 from securechat.client.known import KnownRooms
 from securechat.client.party import Party
 from securechat.client.rooms import Rooms
@@ -38,6 +39,7 @@ class RoomsTests(SynchronousTestCase):
             say=lambda line: None,
             emit=self.events.append,
             silent=lambda seconds: None,
+            journal=Journal(Clock(), None, ADDRESS, lambda error: None),
         )
         self.rooms = Rooms(party, KnownRooms(), ADDRESS, "me")
 

@@ -22,12 +22,14 @@ from securechat.group.change import Change
 from securechat.group.detail import (
     Add,
     Create,
+    Detail,
     Removal,
     Subject,
     Update,
     Why,
     consent,
     leaf_hash,
+    leaving,
 )
 from securechat.group.entry import Entry, SignedEntry
 from securechat.group.events import RoomEvent
@@ -334,6 +336,36 @@ def adding(
         add,
     )
     return SignedEntry.make(entry, bytes(HASH_LENGTH), author)
+
+
+def unchecked(log: Log, detail: Detail, author: Identity, /, **changes: Any) -> SignedEntry:
+    """
+    Return the entry by which *author* wants *detail* to follow *log*, with *changes*, whatever the
+    rules say. Its tag is made up, and so is its state hash unless it is given.
+    """
+    entry = Entry(
+        log.room,
+        log.epoch + 1,
+        log.head,
+        log.newest.seq + 1,
+        bytes(HASH_LENGTH),
+        author.fingerprint,
+        bytes(HASH_LENGTH),
+        detail,
+    )
+    return SignedEntry.make(attrs.evolve(entry, **changes), bytes(HASH_LENGTH), author)
+
+
+def followed(log: Log, detail: Detail, author: Identity) -> Log:
+    """Return *log* after *author* has made *detail* true. The tag is made up."""
+    state = log.membership_with(detail, author.fingerprint).hash
+    return log.after(unchecked(log, detail, author, state_hash=state))
+
+
+def leave_of(log: Log, leaver: Identity) -> bytes:
+    """Return the signature by which *leaver* wants to be taken off the roster of *log*."""
+    row = log.membership.rows[log.membership.index[leaver.fingerprint]]
+    return leaver.sign("leave", *leaving(log.room, row))
 
 
 def founded(founder: Identity = ALICE, policy: Policy | None = None, label: str = LABEL) -> Log:

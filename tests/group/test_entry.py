@@ -11,7 +11,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import MAX_INTEGER, decode, encode
 from securechat.errors import BadSignature, EncodingError
-from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.detail import (
+    MAX_OFFICES,
+    MAX_REMOVALS,
+    SIGNED,
+    Add,
+    Create,
+    Reform,
+    Removal,
+    Remove,
+    Subject,
+    Update,
+    Why,
+    consent,
+    leaf_hash,
+)
 from securechat.group.entry import Entry, SignedEntry
 from securechat.primitives import digest
 from securechat.wire import LABEL, MAX_ENTRY
@@ -24,7 +38,17 @@ subjects = st.builds(Subject, numbers, hashes, hashes, leaves)
 labels = st.from_regex(LABEL, fullmatch=True)
 creates = st.builds(Create, hashes, labels, policies, subjects)
 adds = st.builds(Add, subjects, hashes, hashes, signatures, numbers, hashes)
-entries = st.builds(Entry, hashes, numbers, hashes, numbers, hashes, hashes, hashes, creates | adds)
+removals = st.builds(Removal, hashes, st.sampled_from([Why.STALE, Why.KICKED])) | st.builds(
+    Removal, hashes, st.sampled_from(SIGNED), signatures
+)
+removes = st.lists(
+    removals, min_size=1, max_size=MAX_REMOVALS, unique_by=lambda each: each.member
+).map(lambda several: Remove(tuple(several)))
+updates = st.builds(Update, leaves)
+offices = st.lists(hashes, max_size=MAX_OFFICES).map(tuple)
+reforms = st.builds(Reform, policies, offices, offices)
+details = st.one_of(creates, adds, removes, updates, reforms)
+entries = st.builds(Entry, hashes, numbers, hashes, numbers, hashes, hashes, hashes, details)
 signed_entries = st.builds(SignedEntry, entries, hashes, signatures)
 
 

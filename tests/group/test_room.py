@@ -97,7 +97,7 @@ class SpeakingTests(RoomCase):
         self.bob.room.say(Kind.TEXT, "h\u00e4llo".encode())
         self.stream.flush()
         self.assertEqual(self.alice.of(Message), [Message(LABEL, BOB.fingerprint, "h\u00e4llo", 3)])
-        self.assertEqual(self.bob.of(Delivered), [Delivered(LABEL, 0, 3)])
+        self.assertEqual(self.bob.of(Delivered), [Delivered(LABEL, 0, 3, "hällo")])
         self.assertEqual((self.bob.of(Message), self.bob.room.unsent), ([], 0))
 
     def test_many_messages_in_both_directions(self) -> None:
@@ -183,6 +183,12 @@ class SpeakingTests(RoomCase):
         self.assertEqual(self.bob.room.caught_up(3), [])
         self.assertEqual(list(self.bob.room.outgoing), frames[1:])
         self.assertEqual(self.bob.room.unsent, 2)
+
+    def test_texts_that_wait(self) -> None:
+        """The tickets of texts that are not in the room yet are known; of heartbeats, not."""
+        self.bob.room.say(Kind.HEARTBEAT, b"")
+        tickets = [self.bob.room.say(Kind.TEXT, text) for text in (b"one", b"two")]
+        self.assertEqual(self.bob.room.waiting, tuple(tickets))
 
     def test_nothing_to_send_again(self) -> None:
         """Who has all back sends nothing."""
@@ -716,7 +722,7 @@ class ForgeryTests(RoomCase):
         frame = self.bob.said("hello")
         self.forged(attrs.evolve(frame, nonce=flipped(frame.nonce)), BOB, self.bob)
         self.forged(attrs.evolve(frame, header=Header(2, 1, 1)), BOB, self.bob)
-        self.assertEqual(self.bob.feed(5, frame), [Delivered(LABEL, 0, 5)])
+        self.assertEqual(self.bob.feed(5, frame), [Delivered(LABEL, 0, 5, "hello")])
 
 
 class BadEntryTests(RoomCase):
@@ -756,7 +762,7 @@ class BadEntryTests(RoomCase):
         frame = self.alice.said("hello")
         self.refused(adding(self.alice.room.log, MALLORY, MALLORY).encode())
         self.assertEqual((self.alice.room.unsent, list(self.alice.room.outgoing)), (1, []))
-        self.assertEqual(self.alice.feed(4, frame), [Delivered(LABEL, 0, 4)])
+        self.assertEqual(self.alice.feed(4, frame), [Delivered(LABEL, 0, 4, "hello")])
 
     def test_another_tag_divides_nobody(self) -> None:
         """Who can derive the key needs no tag: members with another tag before them go on."""

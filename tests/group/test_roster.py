@@ -145,3 +145,61 @@ class WhoTests(SynchronousTestCase):
         self.assertFalse(membership.may_vouch(BOB.fingerprint))
         self.assertFalse(membership.may_vouch(CAROL.fingerprint))
         self.assertTrue(membership.with_row(row(CAROL)).may_vouch(CAROL.fingerprint))
+
+
+class ChangeTests(SynchronousTestCase):
+    """What removing, renewing and reforming make of it."""
+
+    def setUp(self) -> None:
+        """Alice owns the room, Bob is a moderator, Carol is in it."""
+        self.membership = Membership(
+            Policy(),
+            (ALICE.fingerprint,),
+            (BOB.fingerprint,),
+            (row(ALICE), row(BOB, epoch=2), row(CAROL, epoch=3)),
+        )
+
+    def test_who_may_kick_whom(self) -> None:
+        """Owners everybody, moderators all but owners, the rest nobody."""
+        may = {
+            (author, member)
+            for author in (ALICE, BOB, CAROL)
+            for member in (ALICE, BOB, CAROL)
+            if self.membership.may_kick(author.fingerprint, member.fingerprint)
+        }
+        self.assertEqual(
+            may, {(ALICE, ALICE), (ALICE, BOB), (ALICE, CAROL), (BOB, BOB), (BOB, CAROL)}
+        )
+
+    def test_without(self) -> None:
+        """Rows close up in their order, and offices end with their holders."""
+        without = self.membership.without({BOB.fingerprint})
+        self.assertEqual(without.rows, (row(ALICE), row(CAROL, epoch=3)))
+        self.assertEqual((without.owners, without.moderators), ((ALICE.fingerprint,), ()))
+        self.assertEqual(self.membership.without(set()), self.membership)
+
+    def test_the_first_row_owns_a_room_without_an_owner(self) -> None:
+        """A moderator who becomes the owner is no moderator any more; the others stay."""
+        moderated = attrs.evolve(self.membership, moderators=(BOB.fingerprint, CAROL.fingerprint))
+        without = moderated.without({ALICE.fingerprint})
+        self.assertEqual(without.owners, (BOB.fingerprint,))
+        self.assertEqual(without.moderators, (CAROL.fingerprint,))
+
+    def test_without_anybody(self) -> None:
+        """A roster of nobody has no owner."""
+        nobody = self.membership.without(set(self.membership.index))
+        self.assertEqual((nobody.rows, nobody.owners, nobody.moderators), ((), (), ()))
+
+    def test_with_leaf(self) -> None:
+        """One row has another leaf since another epoch."""
+        renewed = self.membership.with_leaf(BOB.fingerprint, bytes(32), 9)
+        self.assertEqual(renewed.rows[1], attrs.evolve(row(BOB), leaf_hash=bytes(32), leaf_epoch=9))
+        self.assertEqual(attrs.evolve(renewed, rows=self.membership.rows), self.membership)
+
+    def test_reformed(self) -> None:
+        """Everything but the rows."""
+        policy = Policy(Vouchers.MODERATORS, 5, 50)
+        reformed = self.membership.reformed(policy, (CAROL.fingerprint,), ())
+        self.assertEqual(
+            reformed, Membership(policy, (CAROL.fingerprint,), (), self.membership.rows)
+        )

@@ -157,6 +157,13 @@ class WindowTests(SynchronousTestCase):
         self.assertEqual(self.kept(transcript), WINDOW)
         self.assertEqual(transcript.newest[0], 2 * WINDOW - 1)
 
+    def test_what_is_learnt_of_long_ago(self) -> None:
+        """T at a number that is out of the window is taken, and not kept."""
+        transcript = folded(1, WINDOW + 9)
+        transcript.learn(3, value(3))
+        self.assertEqual(transcript.newest, (3, value(3)))
+        self.assertIsNone(transcript.at(3))
+
     def test_a_jump_to_the_last_number(self) -> None:
         """A relay that jumps to the end of all numbers has shown one item."""
         transcript = folded(1, MAX_INTEGER)

@@ -103,6 +103,12 @@ class Relay:
         client.prove(identity or Identity.generate())
         return client
 
+    def again(self, client: Client) -> Client:
+        """Return *client* on a new connection, with what it knows, not live anywhere yet."""
+        new = self.client(client.identity)
+        new.log, new.seq, new.n = client.log, client.seq, client.n
+        return new
+
     def room(self, size: int, label: str = "lobby") -> list[Client]:
         """Return the members of a new room, in roster order, all of them live."""
         founder = self.client()
@@ -332,8 +338,12 @@ class Client:
         sealed = [random_bytes(SLICE) for _ in range(count)]
         for start in range(0, count, SLICES_A_LINE):
             part = b"".join(sealed[start : start + SLICES_A_LINE])
-            self.says(Slices(self.room, first + start, part))
+            self.says(self.slices_line(first + start, part))
         return sealed
+
+    def slices_line(self, first: int, sealed: bytes) -> Slices:
+        """Return the line with the slices *sealed* from row *first* on."""
+        return Slices(self.room, first, sealed)
 
     def commit(self) -> None:
         """Let what was begun land."""

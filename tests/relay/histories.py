@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -38,7 +38,7 @@ def frame(text: bytes = b"") -> Draft:
     return Draft(b"frame", text)
 
 
-def seqs(items: Iterable[Item]) -> list[int]:
+def seqs(items: Sequence[Item]) -> list[int]:
     """Return the numbers of *items*."""
     return [item.seq for item in items]
 

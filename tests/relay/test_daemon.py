@@ -20,9 +20,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.address import Address
 from securechat.relay.daemon import Daemon, make_service
+from securechat.relay.memory import MemoryHistory
 from securechat.relay.options import RelayOptions
 from securechat.relay.signals import Signals
+from securechat.relay.sqlite import SQLiteHistory
 from securechat.relay.tls import own_certificate
+from tests.relay.histories import ROOM, frame, head, landing, seqs
 from tests.relay.test_service import Endpoint
 
 ONION = f"securechat+onion://{'a' * 56}.onion"
@@ -146,12 +149,56 @@ class DaemonTests(SynchronousTestCase):
         daemon = self.make("--listen-plain=tcp:1", f"--address={ONION}")
         self.assertEqual([str(each) for each in self.addresses()], [ONION])
         self.assertEqual([str(each) for each in daemon.factory.addresses], [ONION])
+        daemon.stopService()
         self.assertIn("--address", self.refuses("--listen-plain=tcp:1"))
 
     def test_settings_reach_the_relay(self) -> None:
         """Limits, and whether lines are logged."""
         factory = self.make("--listen=tcp:1", "--rooms-in-all=5", "--log-wire").factory
         self.assertEqual((factory.limits.rooms_in_all, factory.log_wire), (5, True))
+
+    def test_the_history_is_on_disk(self) -> None:
+        """In a file of the relay's own, which stays the relay's until it has stopped."""
+        daemon = self.make("--listen=tcp:1", "--retain-messages=1")
+        path = self.state / "history.sqlite"
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        self.assertIn("Another relay is using", self.refuses("--listen=tcp:1"))
+        daemon.startService()
+        history = daemon.factory.history
+        history.append_entry(ROOM, landing())
+        for _ in range(2):
+            history.append_frame(ROOM, head(1), frame())
+        stopped = daemon.stopService()
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+        again = SQLiteHistory(path, self.reactor)
+        self.addCleanup(again.database.close)
+        self.assertEqual(seqs(self.successResultOf(again.read(ROOM, 0, 1_000, ROOM))), [1, 3])
+
+    def test_no_connection_is_carried_over_a_fork(self) -> None:
+        """What SQLite puts beside the file is gone while nobody uses it."""
+        self.make("--listen=tcp:1")
+        names = [each.name for each in self.state.iterdir() if "sqlite" in each.name]
+        self.assertEqual(sorted(names), ["history.sqlite", "history.sqlite-lock"])
+
+    def test_a_history_in_memory(self) -> None:
+        """It leaves nothing behind."""
+        daemon = self.make("--listen=tcp:1", "--memory")
+        self.assertIsInstance(daemon.factory.history, MemoryHistory)
+        self.assertEqual([each for each in self.state.iterdir() if "history" in each.name], [])
+
+    def test_a_history_that_outlasts_a_loss_of_power(self) -> None:
+        """SQLite waits for the disk then."""
+        history = self.make("--listen=tcp:1", "--durability=power").factory.history
+        assert isinstance(history, SQLiteHistory)
+        setting = history.database.writer.execute("PRAGMA synchronous").fetchone()
+        self.assertEqual(setting, (2,))
+
+    def test_a_history_that_cannot_be_used(self) -> None:
+        """One line says why and what to do."""
+        self.make("--listen=tcp:1").stopService()
+        (self.state / "history.sqlite").write_bytes(b"nonsense" * 1_000)
+        self.assertIn("put a backup in its place", self.refuses("--listen=tcp:1"))
 
     def test_the_application_logs_as_it_is_asked_to(self) -> None:
         """By the observer that twistd looks for."""
@@ -166,7 +213,9 @@ class DaemonTests(SynchronousTestCase):
                 ]
             )
             application: Any = Application("securechat")
-            make_service(options).setServiceParent(application)
+            service = make_service(options)
+            service.setServiceParent(application)
+            service.stopService()
             observer = application.getComponent(ILogObserver)
             self.assertEqual(observer is not None, kind == "json")
 
@@ -176,6 +225,7 @@ class DaemonTests(SynchronousTestCase):
         options = self.options(f"--address={ONION}", "--listen-plain=tcp:1")
         options.plain = [Endpoint(pending)]
         daemon = make_service(options)
+        self.addCleanup(daemon.stopService)
         daemon.startService()
         self.assertFalse((self.state / "addresses").exists())
         pending.callback(self.reactor.listenTCP(1, None))
@@ -188,6 +238,7 @@ class DaemonTests(SynchronousTestCase):
         options = self.options("--listen=tcp:1")
         options.tls = [Endpoint(pending)]
         daemon = make_service(options)
+        self.addCleanup(daemon.stopService)
         daemon.startService()
         with capturedLogs() as events:
             pending.errback(OSError("no Tor here"))

@@ -21,6 +21,7 @@ from securechat.fingerprint import to_groups, to_words
 from securechat.relay.limits import Limits
 from securechat.relay.listening import EverywhereEndpoint
 from securechat.relay.options import RelayOptions
+from securechat.relay.retention import Retention
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 ONION = f"securechat+onion://{'a' * 56}.onion"
@@ -86,6 +87,19 @@ class OptionsTests(SynchronousTestCase):
             value = field.default + 1
             limits = parse(option, str(value)).limits
             self.assertEqual(limits, attrs.evolve(Limits(), **{field.name: value}), option)
+
+    def test_what_is_kept(self) -> None:
+        """Each bound of it is an option, too."""
+        retention = parse("--retain-days=0.5", "--retain-bytes=1", "--retain-messages=2").retention
+        kept = Retention(retain_days=0.5, retain_bytes=1, retain_messages=2)
+        self.assertEqual(retention, kept)
+        self.assertEqual(parse().retention, Retention())
+        self.assertIn("retain-messages", self.refuses("--retain-messages=0"))
+
+    def test_what_the_history_outlasts(self) -> None:
+        """There are two answers."""
+        self.assertEqual(parse("--durability=power")["durability"], "power")
+        self.assertIn("not 'fire'", self.refuses("--durability=fire"))
 
     def test_no_limit(self) -> None:
         """Neither words nor what is too low."""
@@ -183,7 +197,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_limits_have_their_defaults(self) -> None:
         """The numbers are those of the code."""
-        for field in attrs.fields(Limits):
+        for field in (*attrs.fields(Limits), *attrs.fields(Retention)):
             option = field.name.replace("_", "-")
             self.assertIn(f"| `--{option}` | {field.default:,.0f} |", self.document)
 

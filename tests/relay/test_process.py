@@ -204,13 +204,29 @@ class ProcessTests(SynchronousTestCase):
             client.connect(str(path))
             lines.readline()  # so it has started
             for foreground in (["-n"], []):
-                other = self.relay(*foreground, "--pidfile=other.pid", options=[plain])
+                other = self.relay(*foreground, "--pidfile=other.pid", options=[plain, "--memory"])
                 status, said, complained = self.ended(other)
                 self.assertEqual((status, said), (1, ""))
                 self.assertRegex(complained, r"^securechat relay: .*Cannot acquire lock.*\n\Z")
         os.kill(number, signal.SIGTERM)
         self.await_end(number)
         self.assertEqual([each.name for each in short.glob("socket*")], [])
+
+    def test_a_second_relay(self) -> None:
+        """It does not use the same history: one clear line, with ``-n`` and as a daemon."""
+        number, _ = self.daemon()
+        for foreground in (["-n"], []):
+            other = self.relay(*foreground, "--pidfile=other.pid")
+            status, said, complained = self.ended(other)
+            self.assertEqual((status, said), (1, ""))
+            self.assertRegex(complained, r"^securechat relay: Another relay is using .*\n\Z")
+        os.kill(number, signal.SIGTERM)
+        self.await_end(number)
+        process = self.relay("-n")
+        with TLS(Address.parse(process.stdout.readline()).port) as client:
+            client.hears()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.ended(process)[0], 0)
 
     def test_a_bad_option(self) -> None:
         """One clear line after the usage, with ``-n`` and as a daemon."""

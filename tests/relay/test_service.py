@@ -19,9 +19,12 @@ from zope.interface import implementer
 
 from securechat.errors import CannotListen
 from securechat.relay.factory import RelayFactory
+from securechat.relay.memory import MemoryHistory
+from securechat.relay.retention import Retention
 from securechat.relay.service import RelayService
 from securechat.wire import Code
 from tests.relay.clients import Relay
+from tests.relay.histories import ROOM, frame, head, landing, seqs
 
 TAKEN = CannotListenError(None, 7117, OSError(98, "Address already in use"))
 
@@ -96,6 +99,21 @@ class ServiceTests(SynchronousTestCase):
         service.startService()
         self.successResultOf(service.stopService())
         self.failureResultOf(listening, CancelledError)
+
+    def test_old_messages_are_dropped(self) -> None:
+        """Every hour, as long as it runs, also where nothing is said."""
+        clock = self.relay.clock
+        history = MemoryHistory(clock, Retention(retain_days=1))
+        service = RelayService(RelayFactory(clock, history=history), [])
+        service.startService()
+        history.append_entry(ROOM, landing())
+        history.append_frame(ROOM, head(1), frame())
+        for hours, kept in (24, [1, 2]), (1, [1]):
+            clock.pump([3_600] * hours)
+            read = self.successResultOf(history.read(ROOM, 0, 1_000, ROOM))
+            self.assertEqual(seqs(read), kept)
+        service.stopService()
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_what_cannot_be_had_is_said(self) -> None:
         """In one line for people."""

@@ -2,15 +2,17 @@
 Write the vectors: ``python -m tests.vectors.generate``.
 
 They tell one story. Alice founds #lobby and says something to herself; Bob joins, vouched for by
-Alice; Bob greets, and Alice answers. Everything follows from the secrets that are written down
-here, and is the same each time, except what HPKE seals: the sealed messages in
-``admission.json`` are kept, and made anew only where the file is gone.
+Alice; Bob greets, and Alice answers; Bob renews his leaf, Alice changes the policy, and Bob leaves.
+Everything follows from the secrets that are written down here, and is the same each time, except
+what HPKE seals: the sealed messages in ``admission.json`` and ``changes.json`` are kept, and made
+anew only where the file is gone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -28,12 +30,25 @@ from securechat.group.admission import (
     init_hash,
     proof,
 )
-from securechat.group.detail import Add, Create, Subject, consent, leaf_hash
+from securechat.group.detail import (
+    Add,
+    Create,
+    Detail,
+    Reform,
+    Removal,
+    Remove,
+    Subject,
+    Update,
+    Why,
+    consent,
+    leaf_hash,
+    leaving,
+)
 from securechat.group.entry import ZERO, Entry, SignedEntry
 from securechat.group.keys import NO_CHAIN, NOTHING_FRESH, EpochKeys, confirmation, epoch_secret
 from securechat.group.log import Log, founding
 from securechat.group.messages import Content, Frame, Header, Kind
-from securechat.group.roster import Policy
+from securechat.group.roster import Policy, Vouchers
 from securechat.group.transcript import Transcript
 from securechat.identity import Identity
 from securechat.primitives import XWing, digest, encrypt, expand, extract, seal
@@ -303,9 +318,9 @@ def certificates(story: Story) -> dict[str, Any]:
     }
 
 
-def entry(signed: SignedEntry, log: Log) -> dict[str, Any]:
-    """An entry that leads to *log*."""
-    content, subject = signed.entry, signed.entry.detail.subject
+def entry(signed: SignedEntry, log: Log, **detail: Any) -> dict[str, Any]:
+    """An entry that leads to *log*, with what is particular to it."""
+    content = signed.entry
     return hexed(
         room=content.room,
         epoch=content.epoch,
@@ -313,7 +328,7 @@ def entry(signed: SignedEntry, log: Log) -> dict[str, Any]:
         seq=content.seq,
         transcript=content.transcript,
         author=content.author,
-        subject=hexed(**attrs.asdict(subject)),
+        **detail,
         membership=encode(*log.membership.value()),
         state_hash=content.state_hash,
         ent=encode(*content.value()),
@@ -332,11 +347,11 @@ def log(story: Story) -> dict[str, Any]:
     return {
         "create": {
             **hexed(random=create.random, label=create.label, policy=create.policy.value()),
-            **entry(story.created, story.first_log),
+            **entry(story.created, story.first_log, subject=hexed(**attrs.asdict(create.subject))),
         },
         "add": {
             **hexed(**attrs.asdict(add, filter=lambda field, _: field.name != "subject")),
-            **entry(story.added, story.second_log),
+            **entry(story.added, story.second_log, subject=hexed(**attrs.asdict(add.subject))),
         },
         "snapshot": story.second_log.snapshot().hex(),
     }
@@ -430,6 +445,47 @@ def admission(story: Story) -> dict[str, Any]:
     }
 
 
+def changes(story: Story) -> dict[str, Any]:
+    """
+    What comes after: Bob renews his leaf (7), Alice changes the policy (8), and Alice removes
+    Bob, who leaves (9). Each with its slices, and the keys of the epoch that it starts.
+    """
+    alice, again = XWing(secret("alice leaf", 96)), XWing(secret("bob leaf again", 96))
+    reform = Reform(Policy(Vouchers.MODERATORS, 7, 50), (story.alice.fingerprint,), ())
+    written, log, chain = {}, story.second_log, story.keys(2).chain
+    seq, seen = story.view(6)
+
+    def land(name: str, author: Identity, detail: Detail, *leaves: XWing) -> None:
+        nonlocal log, chain, seq, seen
+        made = log.proposed(detail, author.fingerprint, seq, seen)
+        fresh = secret(f"fresh {made.epoch}") if detail.FRESH else NOTHING_FRESH
+        es = epoch_secret(chain, fresh, made)
+        signed = SignedEntry.make(made, confirmation(es, made), author)
+        log, chain_before = log.after(signed), chain
+        chain = EpochKeys.of(es, []).chain
+        seq, seen = seq + 1, digest("T", seen, seq + 1, digest("item", signed.encode()))
+        slices = []
+        for row, leaf in enumerate(leaves):
+            kept_as = f"slice {made.epoch} {row}"
+            sealed = story.kept(kept_as, leaf.public, "rekey", made.hash, fresh)
+            info, hashed = digest("rekey", made.hash), leaf_hash(leaf.public)
+            slices.append(
+                hexed(row=row, leaf_secret=leaf.secret, leaf_hash=hashed, info=info, sealed=sealed)
+            )
+        written[name] = {
+            **entry(signed, log, detail=encode(*detail.value())),
+            **hexed(chain_before=chain_before, fresh=fresh, epoch_secret=es, chain=chain),
+            "slices": slices,
+        }
+
+    land("update", story.bob, Update(again.public), alice, again)
+    land("policy", story.alice, reform)
+    leave = story.bob.sign("leave", *leaving(log.room, log.membership.rows[1]))
+    left = Remove((Removal(story.bob.fingerprint, Why.LEFT, leave),))
+    land("remove", story.alice, left, alice)
+    return written
+
+
 def transcript(story: Story) -> dict[str, Any]:
     """The stream: entries and frames, and T at each number."""
     items = []
@@ -491,12 +547,25 @@ def wire(story: Story) -> dict[str, Any]:
 
 def vectors() -> dict[str, dict[str, Any]]:
     """Return the contents of every file, by its name without ``.json``."""
-    kept = HERE / "admission.json"
-    parts = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
-    names = "vouch", "challenge", "response"
-    story = Story({name: parts[name]["sealed"] for name in names if name in parts})
-    makers = (fingerprints, certificates, log, keys, admission, transcript, frames, wire)
+    story = Story(dict(kept()))
+    makers = (fingerprints, certificates, log, keys, admission, changes, transcript, frames, wire)
     return {make.__name__: make(story) for make in makers}
+
+
+def kept() -> Iterator[tuple[str, str]]:
+    """Yield the sealed messages that are in the files, with their names."""
+    for name, part in _read("admission").items():
+        if isinstance(part, dict):
+            yield name, part["sealed"]
+    for change in _read("changes").values():
+        for each in change["slices"]:
+            yield f"slice {change['epoch']} {each['row']}", each["sealed"]
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = HERE / f"{name}.json"
+    content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return content
 
 
 def written(content: dict[str, Any]) -> str:

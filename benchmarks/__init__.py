@@ -1,0 +1,4 @@
+"""
+Programs that measure, and print tables. What they print depends on the machine, so that nothing
+here is a test: ``python -m benchmarks.NAME``.
+"""

@@ -1,0 +1,152 @@
+"""The stream on its way to a client, from a history that takes its time."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from securechat.group.detail import Why
+from securechat.relay.epoch import Epoch
+from securechat.relay.history import Item
+from securechat.wire import Changed, Code, ErrorLine, FrameLine, Leaving, Resumed, Slice
+from tests.relay.clients import Relay, kinds
+from tests.relay.stored import StoredHistory
+
+
+class SlowReadsTests(SynchronousTestCase):
+    """What is read comes in a later turn, and much may happen before."""
+
+    def setUp(self) -> None:
+        self.history = StoredHistory()
+        self.relay = Relay(history=self.history)
+        self.alice, self.bob = self.relay.room(2)
+        self.bob.lose()
+        self.alice.says(self.alice.frame())
+        self.alice.hear()
+        self.bob = self.relay.again(self.bob)
+        self.history.slow_reads = True
+
+    def test_what_is_said_meanwhile(self) -> None:
+        """It comes after what was missed, once."""
+        self.bob.resume()
+        self.history.answer()  # the head
+        self.alice.says(self.alice.frame())
+        self.assertEqual(self.bob.hear(), [])
+        self.history.answer()
+        self.alice.says(self.alice.frame())
+        self.history.answer()
+        self.history.answer()
+        heard = self.bob.hear()
+        self.assertEqual(kinds(heard), [FrameLine] * 3 + [Resumed])
+        self.assertEqual(self.bob.seq, 5)
+        self.alice.says(self.alice.frame())
+        self.assertEqual(self.bob.hears(FrameLine).seq, 6)
+
+    def test_who_leaves_meanwhile(self) -> None:
+        """That is told when all that was missed is."""
+        self.bob.resume()
+        self.history.answer()
+        self.alice.leave()
+        self.assertEqual(self.bob.hear(), [])
+        self.history.answer()
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Leaving, Resumed])
+
+    def test_the_connection_breaks_meanwhile(self) -> None:
+        """At whatever step; then nothing more happens for it."""
+        self.bob.resume()
+        self.bob.lose()
+        self.history.answer()
+        self.bob = self.relay.again(self.bob)
+        self.bob.resume()
+        self.history.answer()
+        self.bob.lose()
+        self.history.answer()
+        self.assertEqual(self.bob.hear(), [])
+        self.bob = self.relay.again(self.bob)
+        self.bob.resume(head=bytes(32))
+        self.bob.lose()
+        self.history.answer()
+        self.assertEqual(self.bob.hear(), [])
+
+    def test_it_stops_to_read_and_goes_on_meanwhile(self) -> None:
+        """Nothing is asked for twice."""
+        self.bob.resume()
+        self.history.answer()
+        self.bob.connection.pauseProducing()
+        self.bob.connection.resumeProducing()
+        self.history.answer()
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
+
+    def test_it_resumes_again_meanwhile(self) -> None:
+        """The older place is given up."""
+        self.bob.resume()
+        self.history.answer()
+        self.bob.resume()
+        self.history.answer()  # the head to the newer, then the items to the older
+        self.history.answer()
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
+
+    def test_it_is_removed_meanwhile(self) -> None:
+        """Then it hears all up to that, and is told."""
+        self.bob.resume()
+        self.history.answer()
+        self.history.slow_reads = False  # for what is read from now on
+        self.alice.land(self.alice.removal(self.bob, why=Why.KICKED))
+        self.alice.says(self.alice.frame(n=0))
+        self.history.answer()
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Changed, ErrorLine])
+
+    def test_what_was_read_before_it_was_told(self) -> None:
+        """A history may answer with an item, and tell of it afterwards."""
+        self.bob.resume()
+        self.history.answer()
+        self.history.answer()
+        self.bob.hear()
+        cursor = next(iter(self.relay.factory.registry.room(self.bob.room).online))
+        place = cursor.rooms[self.bob.room]
+        place.push(Item(2, b"an item of before\r\n"))
+        self.assertEqual(self.alice.hear() + self.bob.hear(), [])
+
+    def test_it_cannot_be_read(self) -> None:
+        """The client is told, and hung up on."""
+        self.bob.resume()
+        self.history.answer()
+        self.history.break_reads()
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertIs(self.bob.refused(), Code.STORAGE)
+        self.assertTrue(self.bob.hung_up)
+
+    def test_the_head_cannot_be_read(self) -> None:
+        """Likewise."""
+        self.bob.resume()
+        self.history.break_reads()
+        self.assertIs(self.bob.refused(), Code.STORAGE)
+        self.assertTrue(self.bob.hung_up)
+
+    def test_a_fault(self) -> None:
+        """A mistake of the relay's own is logged, and ends the connection that it happened to."""
+        self.history.put = lambda *_: 1 / 0  # type: ignore[assignment]  # the mistake
+        self.bob.leave()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIs(self.bob.refused(), Code.STORAGE)
+        self.assertTrue(self.bob.hung_up)
+        self.history.slow_reads = False
+        self.alice.land(self.alice.update())
+        self.assertEqual(kinds(self.alice.hear()), [Slice, Changed])
+
+
+class EpochTests(SynchronousTestCase):
+    """`Epoch`, where it is read again while an entry lands."""
+
+    def test_the_newer_one_counts(self) -> None:
+        """What was read is of the epoch before."""
+        history = StoredHistory()
+        history.slow_reads = True
+        epoch = Epoch()
+        recalled = Deferred.fromCoroutine(epoch.recall(history, bytes(32), 0))
+        epoch.begin(7)
+        epoch.take(0, 5)
+        history.answer()
+        self.successResultOf(recalled)
+        self.assertEqual(epoch.landed, 7)
+        self.assertFalse(epoch.take(0, 5))
