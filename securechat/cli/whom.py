@@ -45,7 +45,7 @@ def _meant(name: str, room: Room, names: Names) -> Iterable[list[bytes]]:
     yield [each for each in members if look(name) == ME == names.of(each)]
     friend = names.trusted(name)
     yield [each for each in members if friend is not None and each == friend.fingerprint]
-    yield [each for each in members if look(names.said(each)) == look(name)]
+    yield [each for each in members if names.said(each) and look(names.said(each)) == look(name)]
     beginning = "".join(name.upper().replace("-", " ").split())
     if len(beginning) >= MIN_BEGINNING:
         yield [each for each in members if to_groups(each).replace("-", "").startswith(beginning)]
