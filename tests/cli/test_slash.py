@@ -108,7 +108,7 @@ class RosterTests(RoomTestCase):
             [
                 f"you {short(A)} online owner, founded it, calls themselves alice",
                 f"Bob {short(B)} away vouched for by you, calls themselves Robert",
-                f"Carola\ufffd ({short(C)}) {short(C)} online vouched for by you",
+                f"Carola ({short(C)}) {short(C)} online vouched for by you",
                 f"({short(D)}) {short(D)} away vouched for by you, leaving",
             ],
         )
