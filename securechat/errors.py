@@ -740,7 +740,7 @@ class HistoryFull(HistoryError):
     """
     There is no space left for the history {path}. Make room on its disk, or have the relay keep
     less (--retain-days, --retain-messages, --retain-bytes). Nothing that the relay had passed on
-    is lost, and it goes on as soon as there is space.
+    is lost; while it runs, it goes on as soon as there is space.
     """
 
     path: Path

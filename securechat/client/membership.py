@@ -1,14 +1,10 @@
 """
 One room that the client is in: its `Room` on the one side, the connection on the other.
 
-It feeds the stream into the room, sends what the room wants to have sent, tells senders when
-their message is in the stream, and keeps the heartbeat: who has been silent for max(60 s, N ·
-2 s) in a room of N says with an empty message what it has seen, so that a relay which shows
-different streams to different members, or drops the newest, is found out. A heartbeat comes
-back like any message; where by the next one nothing has come, the connection is taken for dead.
-
-What this member changes in the room is known by `Changing`; why it would, by `Departing` and
-`Schedule`.
+It feeds the stream into the room, sends what the room wants to have sent, and tells senders when
+their message is in the stream. Around it stand those who know one thing each: `Resuming` how to
+come back to the stream, `Heartbeat` what to say when there is nothing to say, `Changing` how to
+change the room, `Departing` and `Schedule` why, `Leaver` how to go.
 """
 
 from __future__ import annotations
@@ -16,20 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+import attrs
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall
 
 from securechat.client.changing import Changing
 from securechat.client.departing import Departing
 from securechat.client.events import CaughtUp, Refusal
+from securechat.client.heartbeat import Heartbeat
 from securechat.client.intents import Intent, Kicking
 from securechat.client.leaving import Leaver
 from securechat.client.party import Party
 from securechat.client.presence import Presence
-from securechat.client.refusals import error_for, removed, subject
+from securechat.client.refusals import removed
 from securechat.client.renewing import Schedule
+from securechat.client.resuming import Resuming
 from securechat.client.waiters import Waiters
-from securechat.errors import FateUnknown, HasLeft, KeysGone, RelayForked, SecureChatError
+from securechat.errors import FateUnknown, HasLeft, KeysGone, SecureChatError
 from securechat.group.detail import Why
 from securechat.group.events import Delivered, KeysLost, Removed, RoomEvent, Uncertain
 from securechat.group.messages import Frame, Header, Kind
@@ -43,29 +41,11 @@ from securechat.wire import (
     Leaving,
     Online,
     Overtaken,
-    Restore,
-    Resume,
     Resumed,
     Send,
     Slice,
     UserAdded,
 )
-
-HEARTBEAT_SECONDS = 60.0
-HEARTBEAT_SECONDS_PER_MEMBER = 2.0
-
-
-def patience(members: int, chance: float) -> float:
-    """
-    Return after how many seconds of silence a member of a room of *members* says a heartbeat:
-    a minute, or more where there are many, and up to a fifth more by *chance*. So a room costs
-    at most half a heartbeat a second.
-
-    :param chance: a random number from 0 to 1.
-    """
-    quiet = max(HEARTBEAT_SECONDS, HEARTBEAT_SECONDS_PER_MEMBER * members)
-    return quiet * (1 + chance / 5)
-
 
 InRoom: TypeAlias = FrameLine | Slice | Resumed | Behind | Leaving | Online | LeafKeys | Overtaken
 """What the relay says about a room besides its entries, and the newcomers who ask there."""
@@ -104,13 +84,9 @@ class Membership:
         self._ended = ended
         self._greeted: frozenset[bytes] = frozenset()
         self._sent: dict[int, Waiters[int]] = {}  # by ticket, what somebody waits for
-        self._asked = 0  # how often `resume` was said and not answered
-        self._resuming: Waiters[int] = Waiters()
-        self._refusal: SecureChatError | None = None
-        self._restored = False  # whether a relay that was behind was shown what it lacks
         self._slice: Slice | None = None  # the own slice of the entry that is to come next
-        self._heartbeat: IDelayedCall | None = None
-        self._seq_of_last_beat: int | None = None
+        self._resuming = Resuming(party, room)
+        self._heartbeat = Heartbeat(party, room, self._note)
         self._changing = Changing(party, room, self._note)
         self._departing = Departing(party, room, self._changing, self.presence)
         self._schedule = Schedule(
@@ -135,8 +111,8 @@ class Membership:
         :raises MessageTooLong: if it is larger than 32 KiB in UTF-8.
         :raises KeysGone: if the client has lost the room's keys.
         """
-        if self._refusal is not None:
-            return fail(self._refusal)
+        if self._resuming.refusal is not None:
+            return fail(self._resuming.refusal)
         if not self.room.log.membership.index.keys() <= self._greeted:
             # Names are said in the stream: who came since has not heard this one's.
             self._greet()
@@ -170,15 +146,12 @@ class Membership:
 
     def catch_up(self) -> None:
         """Ask for what is after the newest number."""
-        self._asked += 1
-        self._refusal = None
-        place = self.room.place
-        self._party.say(Resume(place.room, place.epoch, place.head, self.room.seq))
+        self._resuming.ask()
 
     def resume(self) -> Deferred[int]:
         """The same. Fires with the relay's newest number once all is here."""
         done = self._resuming.wait()
-        self.catch_up()
+        self._resuming.ask()
         return done
 
     # What the relay says
@@ -224,52 +197,39 @@ class Membership:
 
     def _resumed(self, seq: int) -> None:
         """All up to *seq* has come."""
-        if not self._asked:
-            return
-        self._asked -= 1
-        events = self.room.caught_up(seq)
-        self.live, self._restored = True, False
-        self._note([*events, CaughtUp(self.room.label, seq)])
+        if self._resuming.resumed():
+            events = self.room.caught_up(seq)
+            self.live = True
+            self._note([*events, CaughtUp(self.room.label, seq)])
 
     def _behind(self, line: Behind) -> None:
-        """The relay lacks the newest entries: show them, if the older are the same."""
-        if not self._asked:
-            return
-        self._asked -= 1
-        later = None if self._restored else self.room.entries_after(line.epoch, line.head)
-        if later is None:
-            self._refuse(RelayForked(label=self.room.label))
-            return
-        self._restored = True
-        for seq, signed in later:
-            self._party.say(Restore(self.room.id, seq, signed.encode()))
-        self._schedule.hurry()  # others may have lost their slices with it
-        self.catch_up()
+        """The relay was restored from an older copy."""
+        if self._resuming.behind(line):
+            self._schedule.hurry()  # others may have lost their slices with it
+            self._check_refusal()
 
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about this room, and about what was said of it."""
-        if self._changing.refused(line) or self._leaver.refused(line):
+        if any(part.refused(line) for part in (self._changing, self._leaver)):
             return True
-        if not self._asked or line.subject != subject(self.room.id):
-            return False
-        if self.room.gone is not None:
-            return True  # as the entry before has said, and more: it is about to be told
-        self._refuse(error_for(line, self.room.label))
-        return True
+        refused = self._resuming.refused(line)
+        if refused:
+            self._check_refusal()
+        return refused
 
-    def _refuse(self, error: SecureChatError) -> None:
-        """The room cannot be resumed, because of *error*."""
-        self._refusal = error
-        if not self._resuming:
-            self._party.emit(Refusal(error))
-        self.leave_alone(error)
+    def _check_refusal(self) -> None:
+        """Where the room cannot be resumed, tell who waits for something there."""
+        error = self._resuming.refusal
+        if error is not None:
+            if not self._resuming.awaited:
+                self._party.emit(Refusal(error))
+            self.leave_alone(error)
 
     def connection_lost(self, error: BaseException) -> None:
         """Nothing comes any more; what was sent may yet show up after a `resume`."""
-        self.live, self._asked, self._seq_of_last_beat = False, 0, None
-        self._slice, self._restored = None, False
-        self._stop_heartbeat()
-        self._resuming.fail(error)
+        self.live, self._slice = False, None
+        self._heartbeat.connection_lost()
+        self._resuming.connection_lost(error)
         self._departing.connection_lost()
         self._schedule.connection_lost()
         self._changing.connection_lost()
@@ -322,34 +282,13 @@ class Membership:
             self.room.greet(self._name)
 
     def _flush(self) -> None:
+        spoke = False
         while self.live and self.room.outgoing and not self._changing.staged:
             frame = self.room.outgoing.popleft()
-            header = frame.header
-            self._party.say(
-                Send(
-                    self.room.id, header.epoch, header.row, header.n, frame.nonce, frame.ciphertext
-                )
-            )
-            self._stop_heartbeat()
-        if self.live and self._heartbeat is None:
-            seconds = patience(len(self.room.roster), self._party.chance())
-            self._heartbeat = self._party.clock.callLater(seconds, self._beat, seconds)
-
-    def _beat(self, seconds: float) -> None:
-        self._heartbeat = None
-        if self.room.seq == self._seq_of_last_beat:
-            self._party.silent(seconds)
-            return
-        self._seq_of_last_beat = None
-        if not (self.room.stuck or self.room.leaving):  # else nothing would come back
-            self._seq_of_last_beat = self.room.seq
-            self.room.say(Kind.HEARTBEAT, b"")
-        self._note()
-
-    def _stop_heartbeat(self) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-            self._heartbeat = None
+            epoch, row, n = attrs.astuple(frame.header)
+            self._party.say(Send(self.room.id, epoch, row, n, frame.nonce, frame.ciphertext))
+            spoke = True
+        self._heartbeat.settled(live=self.live, spoke=spoke)
 
     def _tell(self, event: RoomEvent) -> None:
         match event:
@@ -364,7 +303,7 @@ class Membership:
                     self._sent.pop(event.ticket, Waiters()).fail(error)
             case CaughtUp():
                 self._party.emit(event)
-                self._resuming.fire(event.seq)
+                self._resuming.caught_up(event.seq)
             case KeysLost():
                 self._party.emit(event)
                 self._fail_sent(KeysGone(label=self.room.label))

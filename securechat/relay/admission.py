@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from securechat.relay.attempt import Attempt
+from securechat.relay.rates import Act
 from securechat.wire import Asked, Code, ErrorLine
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ class Admission:
             and member.wire.writable
             and self.room.ledger.log.membership.may_vouch(member.fingerprint)
         ]
-        may = self.room.ledger.rates.may_write
-        fresh = [member for member in others if may(member.fingerprint)][: self._batch]
+        wait = self.room.ledger.rates.wait
+        fresh = [member for member in others if wait(Act.ENTRY, member.fingerprint) <= 0][
+            : self._batch
+        ]
         self._batch *= 2
         self._asked.update(member.fingerprint for member in fresh)
         self._attempts = [Attempt(self, member) for member in fresh]

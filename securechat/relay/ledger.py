@@ -14,16 +14,17 @@ from collections.abc import Mapping
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from securechat.errors import EntryRefused
-from securechat.group.detail import Add, Create, Remove
+from securechat.group.detail import Add, Create, Remove, Update
 from securechat.group.entry import Entry, SignedEntry
 from securechat.group.log import Log
 from securechat.group.roster import Row
 from securechat.relay.epoch import Epoch
 from securechat.relay.history import Draft, IHistory, Item, Landing
 from securechat.relay.limits import Limits
-from securechat.relay.rates import Rates
+from securechat.relay.rates import Act, Rates
 from securechat.relay.refusal import subject
 from securechat.relay.state import Changes, Kind, Values, changes_by, name, named
 from securechat.relay.stream import entry_of
@@ -36,7 +37,7 @@ class Ledger:
 
     :ivar log: the log up to its newest entry that is durable.
     :ivar values: what is kept for single members.
-    :ivar rates: who has landed entries lately.
+    :ivar rates: what its members have done lately.
     :ivar landed: the number of the newest entry.
     """
 
@@ -82,7 +83,11 @@ class Ledger:
         signed = SignedEntry.decode(entry)
         if signed.entry.author != author:
             raise EntryRefused(why="its author is another")
-        self.rates.check(author, signed.entry.detail, subject(self._room))
+        self.rates.check(Act.ENTRY, author, subject(self._room))
+        if isinstance(signed.entry.detail, Update):
+            self.rates.check(Act.UPDATE, author, subject(self._room))
+        if signed.entry.prev == self.log.head:
+            self.rates.count(Act.ENTRY, author)
         log = self.log.after(signed)
         self.check_view(signed.entry, self._history.newest(self._room))
         return log
@@ -127,12 +132,19 @@ class Ledger:
         )
         landed = self._history.append_entry(self._room, landing)
         if seq is None:
-            landed.addCallback(self._noted, signed.entry)
+            landed.addCallbacks(
+                self._landed, self._not_landed, (signed.entry,), errbackArgs=(signed.entry,)
+            )
         return landed
 
-    def _noted(self, seq: int, entry: Entry) -> int:
-        self.rates.note(entry.author, entry.detail)
+    def _landed(self, seq: int, entry: Entry) -> int:
+        if isinstance(entry.detail, Update):
+            self.rates.count(Act.UPDATE, entry.author)
         return seq
+
+    def _not_landed(self, reason: Failure, entry: Entry) -> Failure:
+        self.rates.forgive(Act.ENTRY, entry.author)
+        return reason
 
     def take(self, item: Item) -> Entry:
         """Take the entry that *item* shows, which is durable; return it."""

@@ -1,74 +1,85 @@
 """
-How often one member may change the membership: each entry makes work for everybody.
+How often one member may change a room: each entry makes work for everybody, and is kept for ever.
+
+What counts is what the relay has to check; what came too late does not, since that happens to
+honest members in a lively room.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum, auto
+from math import ceil
 
-import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from securechat.group.detail import Detail, Update
+from securechat.group.log import CONSENT_WINDOW
 from securechat.relay.limits import Limits
 from securechat.relay.refusal import Refusal
 from securechat.wire import Code
 
-MINUTE = 60.0
+
+class Act(Enum):
+    """What is counted."""
+
+    ENTRY = auto()
+    """An entry of its own that a member wants to land."""
+    UPDATE = auto()
+    """Of these, an update that has landed."""
+    RESTORE = auto()
+    """An entry that the relay lacks."""
 
 
-@attrs.define
-class _Author:
-    entries: deque[float]
-    """When the last entries landed."""
-    updated: float | None = None
-    """When the last update did."""
+_WORDS = {
+    Act.ENTRY: "you have changed this room too often",
+    Act.UPDATE: "you have updated your keys lately",
+    Act.RESTORE: "you have restored as much as a member can know",
+}
 
 
 class Rates:
-    """The entries that landed lately in one room, by author."""
+    """What the members of one room have done lately."""
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
         self._clock = clock
-        self._limits = limits
-        self._authors: dict[bytes, _Author] = {}
+        self._bounds = {  # how many, in how many seconds
+            Act.ENTRY: (limits.entries_per_minute, 60.0),
+            Act.UPDATE: (1, limits.update_seconds),
+            Act.RESTORE: (CONSENT_WINDOW, 3_600.0),
+        }
+        self._times: dict[tuple[Act, bytes], deque[float]] = {}
 
-    def may_write(self, author: bytes) -> bool:
-        """Whether *author* may land another entry now."""
-        known = self._authors.get(author)
-        return (
-            known is None
-            or len(known.entries) < self._limits.entries_per_minute
-            or known.entries[0] <= self._clock.seconds() - MINUTE
-        )
+    def wait(self, act: Act, member: bytes) -> float:
+        """Return the seconds until *member* may do so; at most 0 where it may now."""
+        most, seconds = self._bounds[act]
+        times = self._times.get((act, member))
+        if times is None or len(times) < most:
+            return 0
+        return times[0] + seconds - self._clock.seconds()
 
-    def check(self, author: bytes, detail: Detail, about: str) -> None:
+    def check(self, act: Act, member: bytes, about: str) -> None:
         """
-        See that *author* may land an entry with *detail* now.
+        See that *member* may do so now.
 
         :raises Refusal: about the subject *about*, if not.
         """
-        if not self.may_write(author):
-            raise Refusal(
-                Code.BUSY, "you have changed this room too often: try again in a minute", about
-            )
-        known = self._authors.get(author)
-        if isinstance(detail, Update) and known is not None and known.updated is not None:
-            wait = known.updated + self._limits.update_seconds - self._clock.seconds()
-            if wait > 0:
-                words = f"you have updated your keys lately: try again in {wait:.0f} seconds"
-                raise Refusal(Code.BUSY, words, about)
+        wait = self.wait(act, member)
+        if wait > 0:
+            words = f"{_WORDS[act]}: try again in {ceil(wait)} seconds"
+            raise Refusal(Code.BUSY, words, about)
 
-    def note(self, author: bytes, detail: Detail) -> None:
-        """An entry by *author* has landed."""
-        known = self._authors.get(author)
-        if known is None:
-            known = _Author(deque(maxlen=self._limits.entries_per_minute))
-            self._authors[author] = known
-        known.entries.append(self._clock.seconds())
-        if isinstance(detail, Update):
-            known.updated = self._clock.seconds()
+    def count(self, act: Act, member: bytes) -> None:
+        """*member* does so."""
+        most, _ = self._bounds[act]
+        times = self._times.setdefault((act, member), deque(maxlen=most))
+        times.append(self._clock.seconds())
 
-    def forget(self, author: bytes) -> None:
-        """*author* is not a member any more."""
-        self._authors.pop(author, None)
+    def forgive(self, act: Act, member: bytes) -> None:
+        """What *member* did last does not count."""
+        if times := self._times.get((act, member)):
+            times.pop()
+
+    def forget(self, member: bytes) -> None:
+        """*member* is none any more."""
+        for act in Act:
+            self._times.pop((act, member), None)

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from securechat.errors import EntryRefused, Malformed
+from securechat.errors import EncodingError, EntryRefused, Malformed
 from securechat.fingerprint import short
 from securechat.group.entry import SignedEntry
 from securechat.group.log import Log
@@ -47,7 +47,10 @@ class Registry:
         self._by_label: dict[str, Room] = {}
         self._founding: dict[str, bytes] = {}  # label to founder, of rooms not stored yet
         for kept in history.rooms():
-            self._add(self._room(log_of(kept.state), kept.values))
+            try:
+                self._add(self._room(log_of(kept.state), kept.values))
+            except EncodingError:
+                raise EncodingError(what=f"what is kept of the room #{kept.label}") from None
         for room in list(self._rooms.values()):
             room.settle()
 

@@ -18,6 +18,7 @@ from securechat.errors import EntryRefused, Malformed, StaleEntry
 from securechat.fingerprint import short
 from securechat.group.entry import SignedEntry
 from securechat.group.log import CONSENT_WINDOW
+from securechat.relay.rates import Act
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.state import Kind, epoch_of
 from securechat.wire import Behind, Code, Restore, Resume
@@ -25,6 +26,8 @@ from securechat.wire import Behind, Code, Restore, Resume
 if TYPE_CHECKING:
     from securechat.relay.room import Room
     from securechat.relay.session import Session
+
+EVERYBODY_LEFT = "everybody has left this room: it is over"
 
 MAX_SKIP = 2**24
 """How many numbers an older copy of a room may be behind. Who shows more shows another room."""
@@ -68,10 +71,12 @@ class Returns:
 
     async def _resume(self, session: Session, line: Resume) -> None:
         room = self._room
-        session.restores.pop(room.id, None)
+        session.restoring.discard(room.id)
         await room.ledger.recall()
         known = await room.history.head(room.id, line.epoch)
         newest = room.history.newest(room.id)
+        if room.over:
+            raise self._refusal(Code.NO_ROOM, EVERYBODY_LEFT)
         until = self._until(session, line)
         if known != line.head:
             if until is None and line.epoch > room.ledger.log.epoch:
@@ -105,31 +110,35 @@ class Returns:
             member=short(session.fingerprint),
             label=room.label,
         )
-        session.restores[room.id] = CONSENT_WINDOW
+        session.restoring.add(room.id)
         session.say(Behind(room.id, room.ledger.log.epoch, room.head))
 
     async def _restore(self, session: Session, line: Restore) -> None:
         room = self._room
-        left = session.restores.pop(room.id, 0)
-        if not left:
+        if room.id not in session.restoring:
             raise self._refusal(Code.STATE, "say resume first: it tells whether that is needed")
+        session.restoring.discard(room.id)
         try:
-            signed = SignedEntry.decode(line.entry)
-            if await room.history.head(room.id, signed.entry.epoch) == signed.head:
-                session.restores[room.id] = left - 1
-                return  # another member was faster
-            log = room.ledger.log.after(signed)
-            newest = room.history.newest(room.id)
-            if not newest < line.seq <= newest + MAX_SKIP:
-                raise EntryRefused(why="its number is not beyond what this relay has")
-            room.ledger.check_view(signed.entry, line.seq - 1)
-            await room.ledger.land(log, {}, seq=line.seq)
+            await self._take_back(session, line)
         except StaleEntry:
             raise self._fork() from None
         except (Malformed, EntryRefused) as error:
             raise self._refusal(Code.ENTRY, str(error)) from None
-        else:
-            session.restores[room.id] = left - 1
+        session.restoring.add(room.id)
+
+    async def _take_back(self, session: Session, line: Restore) -> None:
+        room, ledger = self._room, self._room.ledger
+        signed = SignedEntry.decode(line.entry)
+        if await room.history.head(room.id, signed.entry.epoch) == signed.head:
+            return  # another member was faster
+        ledger.rates.check(Act.RESTORE, session.fingerprint, subject(room.id))
+        ledger.rates.count(Act.RESTORE, session.fingerprint)
+        log = ledger.log.after(signed)
+        newest = room.history.newest(room.id)
+        if not newest < line.seq <= newest + MAX_SKIP:
+            raise EntryRefused(why="its number is not beyond what this relay has")
+        ledger.check_view(signed.entry, line.seq - 1)
+        await ledger.land(log, {}, seq=line.seq)
 
     def _fork(self) -> Refusal:
         words = "this relay's log of the room is not the one that you know"

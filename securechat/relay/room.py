@@ -26,7 +26,7 @@ from securechat.relay.ledger import Ledger, draft
 from securechat.relay.limits import Limits
 from securechat.relay.lookup import Lookup
 from securechat.relay.refusal import Refusal, subject
-from securechat.relay.returns import Returns
+from securechat.relay.returns import EVERYBODY_LEFT, Returns
 from securechat.relay.session import RoomLine, Session
 from securechat.relay.staging import stage
 from securechat.relay.state import Changes, Kind, Values
@@ -46,8 +46,6 @@ from securechat.wire import (
     Slices,
 )
 
-EVERYBODY_LEFT = "everybody has left this room: it is over"
-
 _STORAGE = ErrorLine(
     Code.STORAGE, "-", "this relay cannot store what was said: connect again, and say it again"
 )
@@ -61,6 +59,7 @@ class Room:
     :param log: the log up to its newest entry.
     :param values: what the history has kept by name.
     :param forget: is called when everybody has left.
+    :ivar over: whether everybody has.
     """
 
     _logger = Logger()
@@ -87,7 +86,7 @@ class Room:
         self._lookup = Lookup(self)
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
         self._forget = forget
-        self._over = False
+        self.over = False
         history.subscribe(self.id, self._hear, self._failed)
 
     @property
@@ -213,7 +212,7 @@ class Room:
 
     def _hear(self, items: Sequence[Item]) -> None:
         """Take what is new in the stream, and tell everybody."""
-        if self._over:
+        if self.over:
             return
         for item in items:
             removed = self._take(self.ledger.take(item)) if item.is_entry else []
@@ -263,7 +262,7 @@ class Room:
     def _end(self) -> None:
         """Everybody has left: there is no room any more."""
         self._logger.info("room #{label} is over: everybody has left", label=self.label)
-        self._over = True
+        self.over = True
         self._forget(self)
         self.history.drop(self.id)
         gone = ErrorLine(Code.NO_ROOM, self.label, EVERYBODY_LEFT)

@@ -91,7 +91,7 @@ class Session:
     :ivar attempts: the attempts that it knows of, as voucher or as joiner.
     :ivar admitted: the rooms that it was added to on this connection.
     :ivar staging: the entry that it has begun.
-    :ivar restores: G to how many entries it may restore there.
+    :ivar restoring: the rooms in which it may restore entries.
     :ivar returning: how many of its lines about coming back wait for their turn.
     :ivar over: whether its connection is.
     """
@@ -104,7 +104,7 @@ class Session:
         self.attempts: dict[bytes, Attempt] = {}
         self.admitted: set[bytes] = set()
         self.staging: Staging | None = None
-        self.restores: dict[bytes, int] = {}
+        self.restoring: set[bytes] = set()
         self.returning = 0
         self.over = False
         self.wire = wire

@@ -110,8 +110,6 @@ class Staging:
         begun, self._begun, self.landing = self._begun, None, True
         try:
             if begun is not None:
-                if begun.log.newest.prev != self.room.head:
-                    raise StaleEntry
                 await self.room.ledger.land(begun.log, begun.slices())
         except (StaleEntry, EntryRefused) as error:
             self._answer(error)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +23,7 @@ from securechat.group.detail import Add, Create
 from securechat.group.entry import SignedEntry
 from securechat.group.log import Log
 from securechat.relay.database import explained, open_to_read
+from securechat.relay.state import Kind, Values, changes_by, name
 from securechat.wire import SLICE, Changed, FrameLine, UserAdded, parse
 
 _ROOMS = "SELECT id FROM rooms ORDER BY label"
@@ -37,6 +38,10 @@ _STREAM = """
     ORDER BY seq
 """
 _SLICES = "SELECT seq, member, length(sealed) FROM slices WHERE room = ?"
+_NAMED = "SELECT name, value FROM named WHERE room = ?"
+
+_FOLLOWING = (Kind.LEAF, Kind.REMOVED)
+"""The kinds of values that follow from the entries alone."""
 
 
 @attrs.frozen
@@ -91,6 +96,7 @@ def _verdict(connection: sqlite3.Connection, key: int) -> Verdict | None:
         for seq, line, epoch, head in connection.execute(_STREAM, {"room": key}):
             replay.take(seq, line, epoch, head)
         replay.end(label, *stored)
+        replay.end_values(dict(connection.execute(_NAMED, (key,))))
     except _Wrong as error:
         wrong = str(error)
     return Verdict(room, label, replay.entries, replay.frames, wrong)
@@ -117,6 +123,7 @@ class _Replay:
     """The number of the newest entry."""
     sent: dict[int, int] = attrs.Factory(dict)
     """Row to its last n in this epoch."""
+    values: Values = attrs.Factory(lambda: Values({}))
 
     def take(self, seq: int, line: bytes, epoch: int | None, head: bytes | None) -> None:
         """Take the next of the stream; with *epoch* and *head* if it is stored as an entry."""
@@ -155,6 +162,14 @@ class _Replay:
             if found != expected:
                 raise _Wrong(f"the stored {what} is not that of the stream")
 
+    def end_values(self, stored: Mapping[str, bytes]) -> None:
+        """See that of the values *stored* those are right that follow from the entries."""
+        for kind in _FOLLOWING:
+            expected = {name(kind, each): value for each, value in self.values.of(kind).items()}
+            found = {each: stored[each] for each in stored if each.startswith(f"{kind.value} ")}
+            if found != expected:
+                raise _Wrong(f"the stored values {kind.value!r} are not those of the stream")
+
     def wrong(self, why: str) -> NoReturn:
         """Complain about the number that was taken last."""
         raise _Wrong(f"number {self.seq}: {why}")
@@ -175,6 +190,7 @@ class _Replay:
             if not entry.detail.FRESH or length != SLICE or member not in log.membership.index:
                 self.wrong("it has a slice that it cannot have")
         self.log = log
+        self.values.apply(changes_by(signed))
         self.entries += 1
         self.landed = self.seq
         self.sent.clear()

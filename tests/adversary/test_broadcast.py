@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.cli.names import Names
 from securechat.cli.views import TextView
-from securechat.client.membership import HEARTBEAT_SECONDS
+from securechat.client.heartbeat import HEARTBEAT_SECONDS
 from securechat.encoding import encode
 from securechat.errors import BadCiphertext, BadSignature
 from securechat.fingerprint import short

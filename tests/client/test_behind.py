@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from securechat.client.events import CaughtUp, Refusal
+from securechat.client.refusals import subject
 from securechat.errors import RelayForked
 from securechat.group.events import KeysRenewed
 from securechat.testing import Person
-from securechat.wire import Behind, Restore, Resume, Resumed
+from securechat.wire import Behind, Code, ErrorLine, Restore, Resume, Resumed
 from tests.adversary.kit import room, said
 from tests.client.changes import ChangesCase
 
@@ -63,6 +64,13 @@ class BehindTests(ChangesCase):
         (refusal,) = self.bob.heard(Refusal)
         self.assertIsInstance(refusal.why, RelayForked)
         self.assertEqual(said(self.bob, Restore), [])
+        about = subject(self.before.room)
+        self.network.tell(
+            self.bob,
+            Behind(self.before.room, self.before.epoch, bytes(32)),
+            ErrorLine(Code.FORK, about, "again, though nobody asked"),
+        )
+        self.assertEqual(len(self.bob.heard(Refusal)), 2)
 
     def test_behind_for_ever(self) -> None:
         """A relay that has been shown all, and says the same again, is not shown it again."""

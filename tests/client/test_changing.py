@@ -365,6 +365,21 @@ class RaceTests(ChangesCase):
             self.assertIsNone(self.successResultOf(each))
         self.agree(self.alice, self.bob)
 
+    def test_who_is_told_cancels_another(self) -> None:
+        """Who is told that something is done may cancel what is done at the same time."""
+        held = self.network.hold(Commit, by=self.alice)
+        where = room(self.alice)
+        one = self.alice.chat.kick(where, self.carol.fingerprint)
+        two = self.alice.chat.kick(where, self.carol.fingerprint, self.dave.fingerprint)
+        one.addCallback(lambda _: two.cancel())
+        self.network.settle()
+        self.assertEqual(len(held), 1)
+        both = (self.carol.fingerprint, self.dave.fingerprint)
+        self.network.get(self.bob.chat.kick(room(self.bob), *both))
+        self.network.settle()
+        self.failureResultOf(two, CancelledError)
+        self.agree(self.alice, self.bob)
+
     def test_two_removes_of_the_same(self) -> None:
         """Whoever is overtaken has what it wanted, and writes nothing more."""
         one = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)

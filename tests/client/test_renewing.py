@@ -14,7 +14,7 @@ from securechat.group.entry import SignedEntry
 from securechat.group.events import KeysRenewed, MemberRemoved
 from securechat.group.roster import Policy
 from securechat.testing import Person
-from securechat.wire import Begin, Behind, Code, ErrorLine, Resume
+from securechat.wire import Begin, Behind, Code, Commit, ErrorLine, Resume
 from tests.adversary.kit import room, said
 from tests.client.changes import ChangesCase
 
@@ -99,6 +99,18 @@ class ScheduleTests(RenewingCase):
         self.assertEqual(where.leaf_epoch, before)
         self.network.turn(2_400, step=30)
         self.assertGreater(where.leaf_epoch, before)
+
+    def test_connection_breaks(self) -> None:
+        """It is begun again, soon after the next one."""
+        before = room(self.bob).leaf_epoch
+        self.network.hold(Commit, by=self.bob)
+        self.days(1.1)
+        self.network.turn(10)
+        self.assertNotEqual(said(self.bob, Begin), [])
+        self.network.be_honest()
+        self.cut(self.bob)
+        self.network.turn(60, step=1)
+        self.assertGreater(room(self.bob).leaf_epoch, before)
 
     def test_nothing_to_hurry_for_twice(self) -> None:
         """What is soon already is not put off."""

@@ -306,6 +306,18 @@ class RateTests(SynchronousTestCase):
         alice.land(alice.update())
         self.assertEqual(kinds(alice.hear()), [Slice, Changed])
 
+    def test_what_is_refused_counts(self) -> None:
+        """It makes work, too; and so does what is begun and never committed."""
+        relay = Relay(limits=Limits(entries_per_minute=2))
+        alice, bob = relay.room(2)
+        bad = bob.update(state_hash=bytes(32))
+        bob.begin(bad)
+        self.assertIs(bob.refused(), Code.ENTRY)
+        bob.begin(bob.update())
+        bob.begin(bob.update())
+        self.assertIs(bob.refused(), Code.BUSY)
+        self.assertEqual(alice.hear(), [])
+
     def test_ten_entries_a_minute(self) -> None:
         """Of all types together, those by which it adds others too."""
         relay = Relay(limits=Limits(entries_per_minute=3))
@@ -326,8 +338,8 @@ class RateTests(SynchronousTestCase):
 
     def test_who_may_write_no_more_is_not_asked(self) -> None:
         """Another member is; where there is none, the newcomer is told to wait."""
-        relay = Relay(limits=Limits(entries_per_minute=2))
-        alice, bob = relay.room(2)  # which Alice has founded, and let Bob in
+        relay = Relay(limits=Limits(entries_per_minute=1))
+        alice, bob = relay.room(2)  # Alice has let Bob in
         joiner = relay.client()
         joiner.join()
         self.assertEqual(joiner.hears(Asked), Asked("lobby", 1, 2))

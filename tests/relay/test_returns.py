@@ -212,6 +212,9 @@ class RestartTests(SynchronousTestCase):
     def test_nonsense_is_not_believed(self) -> None:
         """What is no room's state ends the start of the relay."""
         kept = next(iter(self.history.rooms()))
+        self.history.put(kept.room, "nonsense", b"")
+        with self.assertRaisesRegex(EncodingError, "lobby"):
+            self.restart()
         for state in (b"nonsense", encode([], [], []), kept.state[:-1]):
             with self.assertRaises(EncodingError):
                 log_of(state)
@@ -438,7 +441,7 @@ class OlderCopyTests(SynchronousTestCase):
         self.assertIs(self.alice.refused(), Code.ENTRY)
 
     def test_no_more_than_a_member_can_know(self) -> None:
-        """Sixteen entries, then it resumes."""
+        """Sixteen entries in an hour, whatever they are."""
         entries = []
         for number in range(17):
             reform = Reform(Policy(rounds=number + 1), (self.alice.fingerprint,), ())
@@ -451,7 +454,8 @@ class OlderCopyTests(SynchronousTestCase):
         self.alice.hears(Behind)
         for seq, entry in enumerate(entries, start=4):
             self.alice.says(Restore(self.alice.room, seq, entry.encode()))
-        self.assertIs(self.alice.refused(), Code.STATE)
+        self.assertIs(self.alice.refused(), Code.BUSY)
+        self.relay.clock.advance(3_600)
         self.alice.resume()
         self.alice.hears(Behind)
         self.alice.says(Restore(self.alice.room, 20, entries[-1].encode()))

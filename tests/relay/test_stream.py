@@ -107,6 +107,15 @@ class SlowReadsTests(SynchronousTestCase):
         place.push(Item(2, b"an item of before\r\n"))
         self.assertEqual(self.alice.hear() + self.bob.hear(), [])
 
+    def test_everybody_leaves_meanwhile(self) -> None:
+        """Then there is nothing to come back to."""
+        self.bob.resume()
+        for member in (self.alice, self.bob):
+            member.leave()
+        self.bob.hear()
+        self.history.answer()
+        self.assertIs(self.bob.refused(), Code.NO_ROOM)
+
     def test_it_cannot_be_read(self) -> None:
         """The client is told, and hung up on."""
         self.bob.resume()

@@ -21,6 +21,7 @@ from securechat.relay.backup import back_up
 from securechat.relay.history import Draft, Landing
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.sqlite import SQLiteHistory
+from securechat.relay.state import changes_by, named
 from securechat.relay.verify import Verdict, verify
 from securechat.wire import SLICE
 from tests.relay.clients import Client, Relay
@@ -78,7 +79,10 @@ def update(history: SQLiteHistory, author: Client, **more: Any) -> None:
     draft = Draft(b"changed", urlsafe_b64encode(signed.encode()).rstrip(b"="))
     history.append_entry(
         log.room,
-        Landing(draft, before, log.head, log.epoch, log.label, log.snapshot(), slices),
+        Landing(
+            *(draft, before, log.head, log.epoch, log.label, log.snapshot(), slices),
+            values=named(changes_by(signed)),
+        ),
     )
 
 
@@ -255,6 +259,16 @@ class VerifyTests(StoredTestCase):
             ("DELETE FROM states", "state"),
         ):
             self.assertIn(f"the stored {what} is not", self.wrong(change), change)
+        for change in (
+            "UPDATE named SET value = zeroblob(1216) WHERE name LIKE 'leaf %'",
+            "DELETE FROM named",
+            "INSERT INTO named SELECT room, 'leaf 00', value FROM named LIMIT 1",
+        ):
+            self.assertIn("the stored values 'leaf' are not", self.wrong(change), change)
+        self.assertIn(
+            "the stored values 'removed' are not",
+            self.wrong("INSERT INTO named VALUES (1, 'removed 00', x'00')"),
+        )
         self.assertIn("there is no entry", self.wrong("DELETE FROM entries", "DELETE FROM frames"))
 
     def test_what_is_damaged_as_a_file(self) -> None:

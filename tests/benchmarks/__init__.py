@@ -1,0 +1,1 @@
+"""The programs that measure: whether they would notice."""
