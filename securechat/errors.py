@@ -544,7 +544,7 @@ class StateLost(SecureChatError):
 class KeysGone(SecureChatError):
     """
     You are a member of #{label} and have lost its keys: somebody renewed them and did not give
-    you yours. Leave the room and join it again.
+    you yours. Leave the room and join it again; securechat chat --rejoin does both.
     """
 
     label: str
@@ -844,12 +844,64 @@ class NotText(SecureChatError):
 @_error
 class Undelivered(SecureChatError):
     """
-    Not seen in the room before the end, so that nobody knows whether it arrived: {count} of the
-    lines that you sent. The first of them: {first}
+    Not seen in the room before the end: {count} of the lines that you sent. {fate} The first of
+    them: {first}
     """
 
     count: int
     first: str
+    fate: str = "Nobody knows whether they arrived."
+
+
+@_error
+class NotThere(SecureChatError):
+    """
+    No room #{label} of that relay is kept in {path}. Enter it with securechat chat, or choose
+    another directory with --home.
+    """
+
+    label: str
+    path: Path
+
+
+@_error
+class NobodyCalled(SecureChatError):
+    """
+    Nobody in #{label} is called {name!r}, and nobody's fingerprint begins so. securechat members,
+    or /members in the chat, shows who is there.
+    """
+
+    label: str
+    name: str
+
+
+@_error
+class SeveralCalled(SecureChatError):
+    """
+    {name!r} may be one of several in #{label}: {who}. Say the beginning of the fingerprint instead.
+    """
+
+    label: str
+    name: str
+    who: str
+
+
+@_error
+class CalledYou(SecureChatError):
+    """{name!r} is you yourself. To go, leave #{label}."""
+
+    label: str
+    name: str
+
+
+@_error
+class NoSuchCommand(SecureChatError):
+    """
+    There is no command {name}. /help shows those that there are; to say a line that begins with
+    a slash, begin it with two.
+    """
+
+    name: str
 
 
 @_error

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import os
-import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
 
 from securechat.address import Address
 from securechat.cli.colour import colourful
 from securechat.cli.conversation import Conversation
-from securechat.cli.failures import exit_code, fail
+from securechat.cli.dialling import advised, dialled, endpoint_option
 from securechat.cli.happenings import Happening
 from securechat.cli.identity import checked_name
 from securechat.cli.names import Names
-from securechat.cli.options import common, json_option, passphrase_options
+from securechat.cli.options import common, json_option, keep_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
 from securechat.cli.questions import Questions
 from securechat.cli.rooms import room_argument
 from securechat.cli.running import run
+from securechat.cli.slash import Slash
 from securechat.cli.terminal import Terminal
 from securechat.cli.views import JSONView, TextView, View
 from securechat.client.client import ChatClient
 from securechat.client.directory import StateDirectory
 from securechat.client.known import KnownRooms
 from securechat.client.vouching import always
-from securechat.errors import FoundedAnew, NeedsEndpoint, RoomKnown
+from securechat.group.room import Room
 from securechat.trust import TrustStore
 
 
@@ -60,17 +59,8 @@ from securechat.trust import TrustStore
     callback=checked_name,
     help="What to call yourself here, instead of the name given to init.",
 )
-@click.option(
-    "--endpoint",
-    metavar="STRING",
-    help="Reach the relay through this Twisted client endpoint: a tunnel, or a proxy. Whose "
-    "relay it is stays checked.",
-)
-@click.option(
-    "--keep-messages",
-    is_flag=True,
-    help='Keep what is said, encrypted, for "securechat history".',
-)
+@endpoint_option
+@keep_option
 @passphrase_options
 @json_option
 @common
@@ -95,8 +85,9 @@ def chat(
     for newcomers whom you trust. Ctrl-D ends, once all that you said has arrived; Ctrl-C ends
     at once.
 
-    You are a member as long as this command runs: lost connections come back, but in this
-    version nobody who has ended it can come back into the room by the same identity.
+    You stay a member when it ends. The next time you are back in the room, and what was said
+    meanwhile arrives; "securechat leave" leaves. At a terminal /help shows what a line can do
+    besides; a line that begins with two slashes says one.
 
     \b
     Examples:
@@ -113,7 +104,7 @@ def chat(
     if not as_json:
         view = TextView(names, asks=vouch == "ask", colour=colourful())
 
-    async def converse(reactor: Any) -> None:
+    async def converse(reactor: Any, state: StateDirectory) -> None:
         terminal = Terminal(reactor)
 
         def tell(event: Happening) -> None:
@@ -129,30 +120,32 @@ def chat(
                 trust,
                 address,
                 name=name,
-                endpoint=None if endpoint is None else _endpoint(reactor, endpoint),
+                endpoint=dialled(reactor, endpoint),
                 known=known,
+                state=state,
                 may_vouch=questions.may_vouch if vouch == "ask" else always,
             )
-            talk = Conversation(reactor, client, str(address.room), terminal, questions, tell)
+            for room in client.kept:
+                names.learn(room.names)
+
+            def slash(room: Room, left: Callable[[], None]) -> Slash:
+                return Slash(client, room, names, questions, tell, left)
+
+            talk = Conversation(
+                reactor,
+                client,
+                str(address.room),
+                terminal,
+                questions,
+                tell,
+                slash if questions.somebody else None,
+            )
             await talk.run(found=found, patient=wait_for_trusted, rejoin=rejoin)
         finally:
             await terminal.close()
 
-    try:
-        with StateDirectory.open(home, identity, messages=keep_messages):
-            run(converse)
-    except (FoundedAnew, RoomKnown) as error:
-        command = f"securechat rooms forget {shlex.quote(str(address))}"
-        fail(f"{error} To forget it: {command}", exit_code(error))
-    except NeedsEndpoint as error:
-        fail(
-            f"{error} Such as --endpoint tcp:127.0.0.1:9117, for a tunnel there.", exit_code(error)
-        )
-
-
-def _endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
-    try:
-        dialled: IStreamClientEndpoint = clientFromString(reactor, text)
-        return dialled
-    except (LookupError, TypeError, ValueError) as error:
-        raise click.UsageError(f"{text!r} is no Twisted client endpoint: {error}") from None
+    with (
+        advised(address),
+        StateDirectory.open(home, identity, messages=keep_messages) as state,
+    ):
+        run(lambda reactor: converse(reactor, state))

@@ -11,8 +11,11 @@ import click
 from securechat.cli.chat import chat
 from securechat.cli.demo.command import demo
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
+from securechat.cli.governing import kick, policy, renew
 from securechat.cli.history import history
 from securechat.cli.identity import id_, init
+from securechat.cli.leaving import leave
+from securechat.cli.members import members
 from securechat.cli.options import home_option, version_option
 from securechat.cli.relay import relay
 from securechat.cli.rooms import rooms
@@ -58,6 +61,7 @@ def securechat(home: Path) -> None:
       securechat trust add bob FINGERPRINT    trust a friend by theirs
       securechat chat ADDRESS                 enter a room; --found makes a new one
       securechat history ADDRESS              show what was said there, if you kept it
+      securechat leave ADDRESS                leave it for good
 
     \b
     Exit codes:
@@ -68,5 +72,9 @@ def securechat(home: Path) -> None:
     """
 
 
-for each in demo, init, id_, succeed, trust, chat, history, rooms, relay:
+for each in (
+    *(demo, init, id_, succeed, trust),
+    *(chat, members, leave, kick, policy, renew, history, rooms),
+    relay,
+):
     securechat.add_command(each)

@@ -14,19 +14,31 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.python.failure import Failure
 
-from securechat.cli.happenings import AskToFound, Connecting, Entered, Failed, Happening, NotSent
+from securechat.cli.happenings import (
+    AskToFound,
+    Connecting,
+    Entered,
+    Failed,
+    Happening,
+    NotSent,
+    Staying,
+)
+from securechat.cli.homecoming import Homecoming
 from securechat.cli.questions import Questions, yes_or_no
+from securechat.cli.slash import Slash
 from securechat.cli.terminal import Terminal
 from securechat.client.client import ChatClient
-from securechat.client.events import Disconnected, Refusal
+from securechat.client.events import Connected, Disconnected, Refusal, StorageFailed
 from securechat.client.refusals import removed
 from securechat.errors import (
+    FateUnknown,
     KeysGone,
     NoSuchRoom,
     NotAMember,
     RelayForked,
     RoomKnown,
     SecureChatError,
+    StateNotKept,
     Undelivered,
 )
 from securechat.group.events import KeysLost, Removed
@@ -43,6 +55,9 @@ _LOST = (NotAMember, RelayForked, RoomKnown)
 """Why the room cannot be had any more, though the relay is there."""
 
 
+_KEPT = "They are kept, and go out when you are in the room again."
+
+
 @attrs.define
 class Conversation:
     """A user in a room, by a terminal."""
@@ -53,6 +68,13 @@ class Conversation:
     terminal: Terminal
     questions: Questions
     tell: Callable[[Happening], None]
+    slash: Callable[[Room, Callable[[], None]], Slash] | None = None
+    """Makes what obeys lines with a slash, of the room, and of what hears that the user left."""
+    _homecoming: Homecoming | None = attrs.field(default=None, init=False)
+    _obeys: Slash | None = attrs.field(default=None, init=False)
+    _stored: bool = attrs.field(default=True, init=False)
+    _doubtful: list[str] = attrs.field(factory=list, init=False)
+    _left: bool = attrs.field(default=False, init=False)
     _under_way: dict[Deferred[int], str] = attrs.field(factory=dict, init=False)
     _fewer: Deferred[None] | None = attrs.field(default=None, init=False)
     _talking: Deferred[None] | None = attrs.field(default=None, init=False)
@@ -78,22 +100,40 @@ class Conversation:
             await self.client.close()
 
     async def _have(self, found: bool, patient: bool, rejoin: bool) -> None:
+        kept = [each for each in self.client.kept if each.label == self.label]
+        if kept:
+            self._homecoming = Homecoming(self.reactor, kept[0], self.tell)
         self.tell(Connecting(str(attrs.evolve(self.client.address, pin=None))))
         await self.client.connect()
         room = await self._enter(found, patient, rejoin)
+        if self.slash is not None:
+            self._obeys = self.slash(room, self._leave)
         self._talking = Deferred.fromCoroutine(self._talk(room))
         try:
             await self._talking
         except CancelledError:
             self._complain_of_undelivered()
-            if self._lost is None:
+            if self._lost is not None:
+                raise self._lost from None
+            if not self._left:
                 raise
-            raise self._lost from None
+        finally:
+            if self._obeys is not None:
+                self._obeys.end()
+            if not (self._left or self._lost):
+                address = self.client.address.in_room(self.label)
+                self.tell(Staying(self.label, str(address)))
 
     async def _enter(self, found: bool, patient: bool, rejoin: bool) -> Room:
         founded = False
+        joining = self.client.join(self.label, patient=patient, rejoin=rejoin)
         try:
-            room = await self.client.join(self.label, patient=patient, rejoin=rejoin)
+            if self._homecoming is not None:
+                room = await self._homecoming.watch(joining)
+                if room.stuck:
+                    raise KeysGone(label=self.label)
+                return room
+            room = await joining
         except NoSuchRoom:
             if not found and not await self._asked_to_found():
                 raise
@@ -118,7 +158,9 @@ class Conversation:
             if isinstance(line, SecureChatError):
                 self.tell(NotSent(line))
             elif not self.questions.answer(line) and line.strip():
-                self._send(room, line)
+                text = line if self._obeys is None else self._obeys.take(line)
+                if text is not None:
+                    self._send(room, text)
             await self._fewer_than(MAX_UNDELIVERED)
         self.questions.end()
         delivered = Deferred.fromCoroutine(self._fewer_than(1))
@@ -126,11 +168,19 @@ class Conversation:
             await delivered.addTimeout(DELIVERY_SECONDS, self.reactor)
         except TimeoutError:
             raise self._undelivered() from None
+        if self._doubtful:
+            raise self._undelivered()
+
+    def _leave(self) -> None:
+        """The user has left the room: that is the end."""
+        self._left = True
+        if self._talking is not None:
+            self._talking.cancel()
 
     def _send(self, room: Room, text: str) -> None:
         sent = self.client.send(room, text)  # never too long: the terminal sees to that
         self._under_way[sent] = text
-        sent.addCallbacks(self._delivered, self._unknown, callbackArgs=(sent,))
+        sent.addCallbacks(self._delivered, self._unknown, (sent,), {}, (sent,))
 
     def _delivered(self, _: int, sent: Deferred[int]) -> None:
         del self._under_way[sent]
@@ -138,9 +188,11 @@ class Conversation:
             fewer, self._fewer = self._fewer, None
             fewer.callback(None)
 
-    def _unknown(self, reason: Failure) -> None:
-        """The client has closed, and will not learn what became of it: it stays under way."""
-        reason.trap(SecureChatError)
+    def _unknown(self, reason: Failure, sent: Deferred[int]) -> None:
+        """Else the client has closed, and will not learn what became of it: it stays under way."""
+        if reason.trap(FateUnknown, SecureChatError) is FateUnknown:
+            self._doubtful.append(self._under_way[sent])  # and the room has told
+            self._delivered(0, sent)
 
     async def _fewer_than(self, most: int) -> None:
         while len(self._under_way) >= most:
@@ -148,15 +200,26 @@ class Conversation:
             await self._fewer
 
     def _undelivered(self) -> Undelivered:
-        first = printable(next(iter(self._under_way.values())))
-        return Undelivered(count=len(self._under_way), first=first[:60])
+        lines = [*self._under_way.values(), *self._doubtful]
+        error = Undelivered(count=len(lines), first=printable(lines[0])[:60])
+        if self._stored and not (self._doubtful or self._left or self._lost):
+            error.fate = _KEPT
+        return error
 
     def _complain_of_undelivered(self) -> None:
         if self._under_way:
             self.tell(NotSent(self._undelivered()))
 
     def _hear(self, event: Happening) -> None:
+        if self._homecoming is not None:
+            self._homecoming.hear(event)
         match event:
+            case Connected():
+                self._stored = True
+                self.tell(event)
+            case StorageFailed(why=StateNotKept()):
+                self._stored = False
+                self.tell(event)
             case Disconnected(why=error, retry_in=None):
                 self.tell(event)
                 self._lose(error)

@@ -31,6 +31,74 @@ class Entered(RoomEvent):
 
 
 @attrs.frozen
+class ComingBack(RoomEvent):
+    """
+    The user was a member when the last run ended, and comes back. *unsent* lines of then have
+    not been seen in the room.
+    """
+
+    unsent: int
+
+
+@attrs.frozen
+class CatchingUp(RoomEvent):
+    """Coming back takes its time; *messages* have come so far."""
+
+    messages: int
+
+
+@attrs.frozen
+class Returned(RoomEvent):
+    """
+    The user is back in the room, with *members*, itself among them. *messages* were said since
+    the last run.
+    """
+
+    members: tuple[bytes, ...]
+    confirmed: bool
+    messages: int
+
+
+@attrs.frozen
+class ArrivedLate(RoomEvent):
+    """*text*, which was said in an earlier run, is in the room now, as number *seq*."""
+
+    text: str
+    seq: int
+
+
+@attrs.frozen
+class Staying(RoomEvent):
+    """The command ends, and the user stays a member. *address* is what to leave."""
+
+    address: str
+
+
+@attrs.frozen
+class Left(RoomEvent):
+    """The user has left the room: the relay has stored it."""
+
+
+@attrs.frozen
+class AskToLeave(RoomEvent):
+    """Is the user to leave the room?"""
+
+
+@attrs.frozen
+class Notice:
+    """*text* is what the user wanted to know, or one line of it."""
+
+    text: str
+
+
+@attrs.frozen
+class NotDone:
+    """What the user wanted was not done, because of *why*."""
+
+    why: SecureChatError
+
+
+@attrs.frozen
 class AskToFound(RoomEvent):
     """There is no such room: is it to be founded?"""
 
@@ -56,4 +124,4 @@ class Failed:
     why: SecureChatError
 
 
-Happening: TypeAlias = Event | Connecting | NotSent | Failed
+Happening: TypeAlias = Event | Connecting | NotSent | NotDone | Notice | Failed

@@ -9,11 +9,13 @@ can pass for a friend by a name. Where two would look the same all bear it.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
 from securechat.errors import BadPetname
 from securechat.fingerprint import short, to_groups
 from securechat.group.events import Named
 from securechat.trust import TrustStore
+from securechat.trusted import Trusted
 
 ME = "you"
 
@@ -29,19 +31,22 @@ def check_on_screen(petname: str) -> None:
     """
     if any(ord(each) in _PUNCTUATION for each in petname):
         raise BadPetname(what='in a chat it would be mistaken for more: leave out *!:;,()[]<>"')
-    if _look(petname) == ME:
+    if look(petname) == ME:
         raise BadPetname(what="in a chat that is what you are called")
 
 
 class Names:
-    """The names of the members of a room."""
+    """
+    The names of the members of a room.
+
+    :ivar me: the user's own fingerprint.
+    """
 
     def __init__(self, me: bytes, name: str, trust: TrustStore) -> None:
         """
-        :param me: the user's own fingerprint.
         :param name: what the user says to be called.
         """
-        self._me = me
+        self.me = me
         self._trust = trust
         self._said = {me: name}
 
@@ -52,20 +57,26 @@ class Names:
         self._said[event.member] = event.name
         return True
 
+    def learn(self, said: Mapping[bytes, str]) -> None:
+        """Take what members called themselves in an earlier run, by fingerprint."""
+        self._said = {**said, **self._said}
+
     def of(self, fp: bytes) -> str:
         """Return the name to show for the fingerprint *fp*."""
-        if fp == self._me:
+        if fp == self.me:
             return ME
         trusted = self._trust.find(fp)
         if trusted is None:
             return f"{self.said(fp)} ({short(fp)})".lstrip()
         if any(
-            _look(said) == _look(trusted.petname)
-            for other, said in self._said.items()
-            if other != fp
+            look(said) == look(trusted.petname) for other, said in self._said.items() if other != fp
         ):
             return f"{trusted.petname} ({short(fp)})"
         return trusted.petname
+
+    def trusted(self, petname: str) -> Trusted | None:
+        """Return whom the user calls *petname*."""
+        return self._trust.by_name(petname)
 
     def said(self, fp: bytes) -> str:
         """Return what the member *fp* calls itself, empty if it has not said."""
@@ -78,9 +89,10 @@ class Names:
             "fingerprint": to_groups(fp),
             "name": trusted.petname if trusted else self._said.get(fp),
             "trusted": trusted is not None,
-            "me": fp == self._me,
+            "me": fp == self.me,
         }
 
 
-def _look(name: str) -> str:
+def look(name: str) -> str:
+    """Return what two names have in common that look alike."""
     return unicodedata.normalize("NFKC", name).casefold()

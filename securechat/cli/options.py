@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +67,20 @@ def passphrase_options(function: F) -> F:
     return with_passphrase  # type: ignore[return-value]  # click calls it with all by name
 
 
+keep_option = click.option(
+    "--keep-messages",
+    is_flag=True,
+    help='Keep what is said, encrypted, for "securechat history".',
+)
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+
+
+def sure(question: str, *, yes: bool) -> bool:
+    """Return whether *question* is answered by a yes; where nobody can answer, it is."""
+    return yes or not sys.stdin.isatty() or click.confirm(question, err=True)
 
 
 def common(function: F) -> F:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
+
 from securechat.cli.happenings import (
+    ArrivedLate,
     AskToFound,
+    AskToLeave,
     AskToVouch,
+    CatchingUp,
+    ComingBack,
     Connecting,
     Entered,
     Happening,
+    Left,
+    NotDone,
+    Notice,
     NotSent,
+    Returned,
+    Staying,
 )
 from securechat.cli.names import ME, Names
+from securechat.cli.roster import count
 from securechat.client.events import (
     CaughtUp,
     Connected,
@@ -25,7 +37,14 @@ from securechat.client.events import (
     Waiting,
 )
 from securechat.client.refusals import removed
-from securechat.errors import ConnectFailed, ConnectionLost, Undelivered
+from securechat.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    RelayClosing,
+    RelaySilent,
+    StateNotKept,
+    Undelivered,
+)
 from securechat.fingerprint import to_groups
 from securechat.group.detail import Why
 from securechat.group.events import (
@@ -75,23 +94,32 @@ class Wording:
         self._names = names
         self._asks = asks
         self._away = False
+        self._missed = 0  # messages since the connection was lost
+        self._full = False  # whether the user knows that the rooms cannot be kept
 
     def __call__(self, event: Happening) -> str | None:
         """Return *event* in words, None where there is nothing to tell a person."""
         name = self._names.of
         match event:
             case Message():
+                self._missed += 1
                 return f"{name(event.sender)}: {printable(event.text)}"
             case Connecting():
                 return f"connecting to {event.address}…"
             case Connected():
+                self._full = False
                 return "connected"
             case Disconnected():
                 return self._disconnected(event)
             case CaughtUp() if self._away:
                 self._away = False
-                return f"here again in #{event.label}; whatever was said meanwhile is above"
+                return f"here again in #{event.label}, {_since(self._missed)}"
             case Refusal():
+                return str(event.why)
+            case StorageFailed(why=StateNotKept()) if self._full:
+                return None  # it was said, and whether it is so still is tried again and again
+            case StorageFailed(why=StateNotKept()):
+                self._full = True
                 return str(event.why)
             case StorageFailed():
                 return f"a file of yours cannot be read or written: {event.why}"
@@ -112,6 +140,32 @@ class Wording:
                 return f"{name(event.voucher)} vouches for you; you check each other…"
             case Entered():
                 return self._entered(event)
+            case ComingBack():
+                return self._coming_back(event)
+            case CatchingUp():
+                return (
+                    f"on the way back to #{event.label}: {count(event.messages, 'message')} so far"
+                )
+            case Returned():
+                return self._returned(event)
+            case ArrivedLate():
+                return f"what you wrote the last time is in the room now: {event.text}"
+            case Staying():
+                return (
+                    f"you stay a member of #{event.label}; securechat leave "
+                    f"{shlex.quote(event.address)} leaves"
+                )
+            case AskToLeave():
+                return f"leave #{event.label} for good? [y/N]"
+            case Left():
+                return (
+                    f"you have left #{event.label}: the relay has stored it, and the next member "
+                    "who is there makes new keys, without you"
+                )
+            case Notice():
+                return event.text
+            case NotDone():
+                return str(event.why)
             case NewcomerAsks():
                 return self._newcomer(event)
             case NotVouched():
@@ -141,9 +195,9 @@ class Wording:
                 )
             case Uncertain():
                 return (
-                    f"whether this arrived is not to be known: {printable(event.text or '')} (the "
-                    "relay does not have that part of the conversation any more. It is not sent "
-                    "again: ask, or say it anew)"
+                    "whether this arrived cannot be known, since the relay does not have that part "
+                    "of the conversation any more. It is not sent again, ask the others: "
+                    f"{event.text}"
                 )
             case Confirmed():
                 return (
@@ -151,8 +205,9 @@ class Wording:
                 )
             case FramesMissing():
                 return (
-                    f"numbers {event.first} to {event.last} of the room are missing: the relay has "
-                    "them no more, or withholds them"
+                    f"numbers {event.first} to {event.last} of the room are missing: you were away "
+                    "for longer than the relay keeps what is said, or it withholds them. Ask the "
+                    "others what you missed"
                 )
             case Alarm():
                 who = "somebody" if event.sender is None else name(event.sender)
@@ -167,8 +222,15 @@ class Wording:
     def _disconnected(self, event: Disconnected) -> str | None:
         if event.retry_in is None:
             return None  # it ends, and says why
-        self._away = True
+        if not self._away:
+            self._away, self._missed = True, 0
         again = f"retrying in {max(1, round(event.retry_in))} s"
+        if isinstance(event.why, StateNotKept):  # which was said already
+            return f"nothing is sent or shown until then, {again}"
+        if isinstance(event.why, RelayClosing):
+            return f"the relay is shutting down, {again}"
+        if isinstance(event.why, RelaySilent):
+            return f"the relay has not answered for {event.why.seconds:.0f} s, {again}"
         if isinstance(event.why, ConnectionLost):
             return f"connection lost, {again}"
         if isinstance(event.why, ConnectFailed):  # the advice would come with every try
@@ -178,9 +240,24 @@ class Wording:
     def _entered(self, event: Entered) -> str:
         if event.founded:
             return f"you have founded #{event.label}, and are alone in it"
-        others = [self._names.of(each) for each in event.members if self._names.of(each) != ME]
-        text = f"you are in #{event.label}, with {', '.join(others)}"
-        if event.confirmed:
+        return f"you are in #{event.label}, {self._with(event.members, confirmed=event.confirmed)}"
+
+    def _coming_back(self, event: ComingBack) -> str:
+        text = f"coming back to #{event.label}…"
+        if not event.unsent:
+            return text
+        return f"{text} {count(event.unsent, 'line')} of the last time had not arrived yet"
+
+    def _returned(self, event: Returned) -> str:
+        return (
+            f"here again in #{event.label}, {_since(event.messages)}; "
+            f"{self._with(event.members, confirmed=event.confirmed)}"
+        )
+
+    def _with(self, members: tuple[bytes, ...], *, confirmed: bool) -> str:
+        others = [self._names.of(each) for each in members if self._names.of(each) != ME]
+        text = f"with {', '.join(others)}" if others else "alone"
+        if confirmed:
             return text
         return (
             f"{text}. The room is unconfirmed: that it is the one your friends are in you know "
@@ -233,3 +310,7 @@ class Wording:
         if not now or now == shown:
             return None
         return f"{shown} calls themselves {now}"
+
+
+def _since(messages: int) -> str:
+    return f"{count(messages, 'message') if messages else 'no message'} since you were away"

@@ -30,6 +30,7 @@ from securechat.client.joining import Begun, Joining
 from securechat.client.journal import Journal
 from securechat.client.known import KnownRooms
 from securechat.client.link import Link
+from securechat.client.lost import LeavingLost
 from securechat.client.membership import InRoom, Membership
 from securechat.client.party import Party
 from securechat.client.protocol import ClientProtocol, Listener, Tap, no_tap
@@ -138,7 +139,7 @@ class ChatClient:
         self._vouching = Vouching(self._party, may_vouch)
         self._observers: list[Callable[[Event], None]] = []
         self._foundings: dict[str, Founding] = {}
-        self._joining: Joining | None = None
+        self._joining: Joining | LeavingLost | None = None
         self._begun: dict[str, Begun] = {}
         self._turns: deque[Deferred[None]] = deque()
         self._taking_turns = False
@@ -155,6 +156,14 @@ class ChatClient:
     def rooms(self) -> tuple[Room, ...]:
         """The rooms that this client is in."""
         return tuple(each.room for each in self._rooms if each.entered)
+
+    @property
+    def kept(self) -> tuple[Room, ...]:
+        """
+        The rooms of this user's earlier runs, as they were then: `join` comes back to them. One
+        of which the relay knows nothing was perhaps never founded.
+        """
+        return self._rooms.kept
 
     @property
     def connected(self) -> bool:
@@ -220,6 +229,16 @@ class ChatClient:
         `NotConnected` if the client is closed before. To cancel stops the waiting, no more.
         """
         return maybeDeferred(self._leave, room)
+
+    def leave_lost(self, label: str) -> Deferred[None]:
+        """
+        Leave the room *label*, of which nothing is kept here, for good. Fires when the relay has
+        stored the signed leave. Fails with `NotAMember` if the relay knows of no such member,
+        `NoSuchRoom`, `FoundedAnew` if it names another room than the label stands for, or one
+        that is kept; `AlreadyThere`, a `RelayRefused`, `NotConnected` or an `Unreachable`. To
+        cancel stops the waiting, no more.
+        """
+        return Deferred.fromCoroutine(self._leave_lost(label))
 
     def kick(self, room: Room, *members: bytes) -> Deferred[None]:
         """
@@ -339,6 +358,13 @@ class ChatClient:
 
     def _leave(self, room: Room) -> Deferred[None]:
         return self._rooms.of(room).leave()
+
+    async def _leave_lost(self, text: str) -> None:
+        await self._turn()
+        label = self._new_label(text)
+        self._joining = leaving = LeavingLost(self._party, self._rooms, label, self._left)
+        leaving.start()
+        await leaving.done
 
     def _renew(self, room: Room) -> Deferred[None]:
         return self._member(room).want(Renewing(room.leaf_epoch))

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from securechat.client.entering import Entering
 from securechat.client.events import MembersAsked, Rejoining, VoucherMet, Waiting
+from securechat.client.lost import signed_away
 from securechat.client.membership import Membership
 from securechat.client.party import Party
 from securechat.client.refusals import as_error, bare, error_for, subject
@@ -200,9 +201,7 @@ class Joining:
             # It may be another room of this user's that the relay wants to have it out of.
             self.failed(FoundedAnew(label=self.label))
         else:
-            me = self._party.identity
-            signature = me.sign("leave", line.room, me.fingerprint, line.leaf)
-            self._row = Leave(line.room, signature)
+            self._row = signed_away(self._party.identity, line)
             self._party.emit(Rejoining(self.label))
             self._party.say(self._row)
 

@@ -40,6 +40,11 @@ class KnownRooms:
         """Return the rooms that *identity* knows, of the directory *home*."""
         return cls(SealedFile(home / ROOMS_FILE, identity, "rooms", VERSION))
 
+    def __iter__(self) -> Iterator[tuple[bytes, str, bytes]]:
+        """Yield each room: the relay, as `Address.dialled`, the label, and G."""
+        for (relay, label), room in self._rooms.items():
+            yield relay, label, room
+
     def find(self, relay: Address, label: str) -> bytes | None:
         """
         Return G of the room that is known as *label* at *relay*, by now: another program may

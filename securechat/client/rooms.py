@@ -75,6 +75,11 @@ class Rooms:
         if renewal is not None:
             self._renewals[room.id] = renewal
 
+    @property
+    def kept(self) -> tuple[Room, ...]:
+        """The rooms to which the client may come back."""
+        return tuple(each for each in self._absent.values() if each.gone is None)
+
     def absent(self, label: str, *, stuck: bool) -> Room | None:
         """
         Return the room *label* to which the client may come back. Nothing more is kept of one

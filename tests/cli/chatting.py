@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from securechat.client.client import ChatClient
+from securechat.client.directory import StateDirectory
+from securechat.client.known import KnownRooms
 from securechat.trust import TrustStore
-from tests.cli.processes import Process, ProcessTestCase, Relay
+from tests.cli.processes import Process, ProcessTestCase, Relay, reactor
 
 
 class ChatTestCase(ProcessTestCase):
@@ -42,6 +45,31 @@ class ChatTestCase(ProcessTestCase):
         alice = self.chat(self.alice, "--found", *options, **how)
         await alice.says("you have founded #lobby")
         return alice
+
+    async def meet(self, founder: Path, *others: Path) -> None:
+        """
+        Let somebody found the lobby and let *others* in, whereupon all go. It is quicker than by
+        the command.
+        """
+        clients = []
+        for who in (founder, *others):
+            state = StateDirectory.open(who, self.identities[who])
+            self.addCleanup(state.close)
+            client = ChatClient(
+                reactor,
+                self.identities[who],
+                TrustStore.open(who, self.identities[who]),
+                self.address,
+                name=who.name,
+                known=KnownRooms.open(who, self.identities[who]),
+                state=state,
+            )
+            await client.connect()
+            clients.append((client, state))
+            await (client.found("lobby") if who == founder else client.join("lobby"))
+        for client, state in clients:
+            await client.close()
+            state.close()
 
     async def ends(self, process: Process, status: int) -> None:
         """Wait until *process* ends, with the exit *status*."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -70,7 +71,7 @@ class Process(ProcessProtocol):
     def kill(self, name: str = "KILL") -> None:
         """Send it a signal, if it is still there."""
         with suppress(ProcessExitedAlready):
-            self.transport.signalProcess(name)
+            self.transport.signalProcess(signal.Signals[f"SIG{name}"])
 
     def outReceived(self, data: bytes) -> None:
         self.output += self._decode(data)

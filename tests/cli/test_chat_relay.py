@@ -72,7 +72,7 @@ class RelayTests(ChatTestCase):
         self.assertIn("somebody has your key", alice.errors)
         await self.ends(again, 5)
         self.assertIn("its keys are not here", again.errors)
-        self.assertIn("A run that has ended cannot", again.errors)
+        self.assertIn("join with --rejoin", again.errors)
 
     async def test_same_directory(self) -> None:
         """A second command on one directory is told which process has it, and disturbs nobody."""

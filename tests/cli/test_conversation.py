@@ -11,18 +11,32 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.address import Address
 from securechat.cli.conversation import DELIVERY_SECONDS, MAX_UNDELIVERED, Conversation
-from securechat.cli.happenings import Failed, Happening, NotSent
+from securechat.cli.happenings import (
+    ArrivedLate,
+    CatchingUp,
+    ComingBack,
+    Failed,
+    Happening,
+    NotSent,
+    Returned,
+    Staying,
+)
+from securechat.cli.homecoming import PROGRESS_SECONDS
 from securechat.cli.questions import Questions
-from securechat.client.events import Disconnected, Refusal
+from securechat.client.events import Connected, Disconnected, Refusal, StorageFailed
 from securechat.errors import (
+    FateUnknown,
     NotAMember,
     NotConnected,
     NotText,
     RelayBusy,
     SecureChatError,
+    StateNotKept,
     Superseded,
     Undelivered,
 )
+from securechat.group.events import Delivered, Message
+from securechat.group.messages import Kind
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
@@ -36,6 +50,7 @@ class Client:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Deferred[int]]] = []
         self.closed = False
+        self.kept: tuple[Room, ...] = ()
         self.room = Room.found(Identity.generate(), "lobby", Policy(), lambda _: True)
 
     def observe(self, observer: Any) -> None:
@@ -44,7 +59,7 @@ class Client:
     def connect(self) -> Deferred[None]:
         return succeed(None)
 
-    def join(self, label: str, *, patient: bool) -> Deferred[Room]:
+    def join(self, label: str, *, patient: bool, rejoin: bool) -> Deferred[Room]:
         return succeed(self.room)
 
     def send(self, room: Room, text: str) -> Deferred[int]:
@@ -115,6 +130,9 @@ class ConversationTests(SynchronousTestCase):
         self.assertNoResult(self.running)
         self.deliver()
         self.assertIsNone(self.successResultOf(self.running))
+        self.assertEqual(
+            self.told[-1], Staying("lobby", "securechat://relay.example/lobby"), self.told
+        )
         self.assertTrue(self.client.closed)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -126,8 +144,31 @@ class ConversationTests(SynchronousTestCase):
         error = self.failureResultOf(self.running, Undelivered).value
         assert isinstance(error, Undelivered)
         self.assertEqual((error.count, error.first), (2, "two"))
+        self.assertIn("They are kept, and go out", str(error))
         self.assertIsInstance(self.told[-1], Failed)
         self.assertTrue(self.client.closed)
+
+    def test_end_while_nothing_can_be_kept(self) -> None:
+        """Where the disk is full at the end nobody is told that what did not go out is kept."""
+        full = StateNotKept(path="state.sqlite", why="full")
+        for again in False, True:
+            self.client.emit(StorageFailed(full))
+            if again:
+                self.client.emit(Connected())
+        self.client.emit(StorageFailed(full))
+        self.terminal.type("one", None)
+        self.clock.advance(DELIVERY_SECONDS)
+        error = self.failureResultOf(self.running, Undelivered).value
+        self.assertIn("Nobody knows", str(error))
+
+    def test_doubtful_lines(self) -> None:
+        """A line whose fate cannot be known is told, does not keep the end, and is a failure."""
+        self.terminal.type("one", "two", None)
+        self.client.sent[0][1].errback(FateUnknown(label="lobby"))
+        self.assertNoResult(self.running)
+        self.client.sent[1][1].callback(1)
+        error = self.failureResultOf(self.running, Undelivered).value
+        self.assertIn("Nobody knows whether they arrived. The first of them: one", str(error))
 
     def test_line_that_is_no_message(self) -> None:
         """It is told, and the next one is sent."""
@@ -145,6 +186,7 @@ class ConversationTests(SynchronousTestCase):
         self.failureResultOf(self.running, Superseded)
         lost = [each.why for each in self.told if isinstance(each, NotSent)]
         self.assertEqual([str(each) for each in lost], [str(Undelivered(count=1, first="one"))])
+        self.assertNotIn(Staying, map(type, self.told))
 
     def test_room_that_cannot_be_resumed(self) -> None:
         """The same where the room is gone; another refusal is only told."""
@@ -157,7 +199,7 @@ class ConversationTests(SynchronousTestCase):
         """A connection that ends before the room was entered fails where it is waited for."""
         client, terminal = Client(), Terminal()
         joining: Deferred[Room] = Deferred()
-        client.join = lambda label, *, patient: joining  # type: ignore[method-assign]  # in its place
+        client.join = lambda *_, **__: joining  # type: ignore[method-assign]  # in its place
         running = self.converse(client, terminal)
         client.emit(Disconnected(NotConnected(), None))
         self.assertNoResult(running)
@@ -165,3 +207,60 @@ class ConversationTests(SynchronousTestCase):
         self.failureResultOf(running, NotConnected)
         self.running.cancel()
         self.failureResultOf(self.running)
+
+
+class HomecomingTests(SynchronousTestCase):
+    """Coming back to a room in which the last run was."""
+
+    def setUp(self) -> None:
+        self.clock, self.client, self.terminal = Clock(), Client(), Terminal()
+        self.told: list[Happening] = []
+        self.room = room = self.client.room
+        room.take_entry(1, room.first_entry.encode())
+        self.tickets = [room.say(Kind.TEXT, text) for text in (b"one", b"two", b"three")]
+        self.client.kept = (room,)
+        self.joining: Deferred[Room] = Deferred()
+        self.client.join = lambda *_, **__: self.joining  # type: ignore[method-assign]  # in its place
+        questions = Questions(self.clock, self.told.append, somebody=False)
+        client: Any = self.client
+        terminal: Any = self.terminal
+        conversation = Conversation(
+            self.clock, client, "lobby", terminal, questions, self.told.append
+        )
+        self.running = Deferred.fromCoroutine(
+            conversation.run(found=False, patient=False, rejoin=False)
+        )
+        self.addCleanup(self.running.addErrback, lambda _: None)
+
+    def test_on_the_way(self) -> None:
+        """It is said that it begins, every few seconds how far it is, and what was missed."""
+        me = self.room.roster[0].fingerprint
+        self.assertEqual(self.told[-1], ComingBack("lobby", 3))
+        self.client.emit(Message("lobby", me, "hello", 5))
+        self.clock.advance(PROGRESS_SECONDS)
+        self.assertEqual(self.told[-1], CatchingUp("lobby", 1))
+        self.client.emit(Message("lobby", me, "hello", 6))
+        self.clock.advance(PROGRESS_SECONDS)
+        self.assertEqual(self.told[-1], CatchingUp("lobby", 2))
+        self.joining.callback(self.room)
+        self.assertEqual(self.told[-1], Returned("lobby", (me,), True, 2))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.terminal.type(None)
+        self.successResultOf(self.running)
+
+    def test_lines_of_the_last_run(self) -> None:
+        """Each is told by its text once it is in the room; those of this run are not."""
+        self.client.emit(Delivered("lobby", self.tickets[0], 5, "one"))
+        self.assertIn(ArrivedLate("lobby", "one", 5), self.told)
+        self.joining.callback(self.room)
+        self.client.emit(Delivered("lobby", self.tickets[2] + 1, 7, "four"))
+        self.assertEqual(self.told[-1], Delivered("lobby", self.tickets[2] + 1, 7, "four"))
+        self.assertEqual(len([each for each in self.told if isinstance(each, ArrivedLate)]), 1)
+        self.running.cancel()
+
+    def test_it_fails(self) -> None:
+        """Then that is why the conversation ends, and there is nothing to stay in."""
+        self.joining.errback(NotAMember(label="lobby"))
+        self.failureResultOf(self.running, NotAMember)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertNotIn(Staying, map(type, self.told))

@@ -16,7 +16,10 @@ from securechat.cli.demo.play import Play
 from securechat.client.events import Connected
 from securechat.errors import Deviation, NotConnected
 from securechat.group.events import Alarm, Reason
+from securechat.group.messages import Frame
+from securechat.wire import FrameLine
 from tests.cli.processes import Process, ProcessTestCase, reactor
+from tests.group.kit import ALICE, BOB, CAROL, room_of
 
 STUBBORN = """
 import signal
@@ -41,11 +44,15 @@ class DemoTests(ProcessTestCase):
         self.assertEqual(await demo.ended, 0, demo.output + demo.errors)
         for verb in (
             "identity", "ack", "new_user", "nack", "vouch", "challenge", "response", "add_user",
-            "user_added",
+            "user_added", "leave", "slices", "commit", "changed",
         ):  # fmt: skip
             self.assertRegex(demo.output, rf"→ \w+ +{verb} ")
         self.assertIn("hello_i_am from bob: my name is Bob Baker", demo.output)
         self.assertIn("carol sees   alice: Bob, bring the map.", demo.output)
+        self.assertRegex(demo.output, "(alice|bob) sees   .* has left")
+        self.assertIn("alice sees   * connection lost, retrying in", demo.output)
+        self.assertIn("bob sees   alice: Bob, the map is in the oak.", demo.output)
+        self.assertIn("here again in #lobby, 2 messages since you were away", demo.output)
         self.assertIn("it saw ciphertext only", demo.output)
         self.assertNotIn("\x1b", demo.output)
         self.assertEqual(demo.errors, "")
@@ -179,10 +186,31 @@ class EvidenceTests(SynchronousTestCase):
 
     def test_plain_text(self) -> None:
         """A secret is found in the log, on the wire, and inside base64."""
-        for log, wire in (
-            ("a says: send the old mill", []),
-            ("", [b"send the old mill"]),
-            ("", [b"send eHg dGhlIG9sZCBtaWxs"]),
+        for log, wire, kept in (
+            ("a says: send the old mill", [], b""),
+            ("", [b"send the old mill"], b""),
+            ("", [b"send eHg dGhlIG9sZCBtaWxs"], b""),
+            ("", [], b"SQLite the old mill"),
         ):
-            self.assertRaises(Deviation, evidence.check, log, wire, ["the old mill"])
-        evidence.check("send a", [b"send b", b"x"], ["the old mill"])
+            self.assertRaises(Deviation, evidence.check, log, wire, kept, ["the old mill"])
+        evidence.check("send a", [b"send b", b"x"], b"SQLite", ["the old mill"])
+
+    def test_who_has_left(self) -> None:
+        """What a member had kept opens what was said to it, and nothing after it was removed."""
+        stream, (alice, _, carol) = room_of(ALICE, BOB, CAROL)
+        kept = {name: data for name, data in carol.room.changes().items() if data is not None}
+        stream.say(alice, "one")
+        before = alice.said("two")
+        stream.append(before)
+        self.assertTrue(evidence.can_read(_line(before), kept, []))
+        stream.remove(alice, carol)
+        removal = alice.room.log.recent[-1]
+        after = alice.said("three")
+        self.assertFalse(evidence.can_read(_line(after), kept, [removal]))
+
+
+def _line(frame: Frame) -> FrameLine:
+    """What the relay says to pass *frame* on."""
+    header = frame.header
+    where = bytes(32), 9, header.epoch, header.row, header.n
+    return FrameLine(*where, frame.nonce, frame.ciphertext)

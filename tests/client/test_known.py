@@ -36,6 +36,8 @@ class KnownRoomsTests(SynchronousTestCase):
             self.assertEqual(rooms.find(HERE, "lobby"), ROOM)
             self.assertEqual(rooms.find(THERE, "lobby"), OTHER)
             self.assertEqual(rooms.find(HERE, "attic"), OTHER)
+            relays = [relay for relay, label, room in rooms if (label, room) == ("lobby", OTHER)]
+            self.assertEqual((relays, len(list(rooms))), ([THERE.dialled], 3))
 
     def test_the_relay_is_known_without_its_pin(self) -> None:
         """A new pin in its address, or a room in it, makes no other relay."""

@@ -23,7 +23,7 @@ from securechat.errors import (
     RelaySilent,
     RoomKnown,
 )
-from securechat.group.events import Delivered, Message, Named
+from securechat.group.events import Delivered, Message, Named, Uncertain
 from securechat.group.messages import MAX_BODY
 from securechat.testing import WRITTEN, Person
 from securechat.wire import (
@@ -257,6 +257,16 @@ class HeartbeatTests(MembershipCase):
         self.network.speak(self.bob, "anybody?")
         self.failureResultOf(sent, FateUnknown)
         self.assertEqual(self.bob.heard(Disconnected), [])
+
+    def test_greeting_that_never_comes_back(self) -> None:
+        """Nobody waits for what the client says by itself, and nobody is told."""
+        self.network.hold(FrameLine, to=self.bob)
+        room(self.bob).greet("Robert")
+        self.network.get(self.bob.chat.resume(room(self.bob)))
+        self.network.speak(self.alice, "hello")
+        self.network.be_honest()
+        self.network.turn(200)
+        self.assertEqual(self.bob.heard(Uncertain), [])
 
     def test_relay_that_swallows_messages(self) -> None:
         """

@@ -184,6 +184,12 @@ class SpeakingTests(RoomCase):
         self.assertEqual(list(self.bob.room.outgoing), frames[1:])
         self.assertEqual(self.bob.room.unsent, 2)
 
+    def test_texts_that_wait(self) -> None:
+        """The tickets of texts that are not in the room yet are known; of heartbeats, not."""
+        self.bob.room.say(Kind.HEARTBEAT, b"")
+        tickets = [self.bob.room.say(Kind.TEXT, text) for text in (b"one", b"two")]
+        self.assertEqual(self.bob.room.waiting, tuple(tickets))
+
     def test_nothing_to_send_again(self) -> None:
         """Who has all back sends nothing."""
         self.stream.say(self.bob, "hello")

@@ -48,6 +48,7 @@ def facts(room: Room) -> tuple[object, ...]:
         room.stuck,
         room.unsent,
         room.held,
+        room.waiting,
         dict(room.leaving),
         room.stale,
         room.alarms,

@@ -14,10 +14,13 @@ from securechat import keyfile
 from securechat.address import Address
 from securechat.cli.demo.cable import Cable
 from securechat.cli.demo.narration import Narration
+from securechat.cli.happenings import Happening
+from securechat.cli.homecoming import Homecoming
 from securechat.cli.names import Names
 from securechat.cli.views import TextView
 from securechat.client.client import ChatClient
-from securechat.client.events import Event, Refusal
+from securechat.client.directory import StateDirectory
+from securechat.client.events import Refusal
 from securechat.errors import Deviation
 from securechat.group.events import Alarm, FramesMissing, Named
 from securechat.group.room import Room
@@ -31,7 +34,8 @@ PATIENCE_SECONDS = 15.0
 CHECKED = frozenset(
     {
         "identity", "ack", "found", "join", "new_user", "nack", "vouch", "challenge", "response",
-        "add_user", "user_added", "error",
+        "add_user", "user_added", "leave", "leaving", "begin", "slices", "commit", "slice",
+        "changed", "error",
     }
 )  # fmt: skip
 """The messages that are checked one by one; others are how they travel."""
@@ -39,6 +43,7 @@ CHECKED = frozenset(
 _TROUBLE = (Alarm, FramesMissing, Refusal)
 
 E = TypeVar("E")
+L = TypeVar("L", bound=Line)
 T = TypeVar("T")
 
 
@@ -55,30 +60,61 @@ class Actor:
         self.name = name
         self.nick = name.partition(" ")[0].lower()
         self.identity = Identity.generate()
+        self.home = home
         keyfile.create(home, self.identity, None)
         self.cable = Cable(reactor, relay)
         self.room: Room
         self.wire: list[bytes] = []
         """Every line that this client and the relay said to each other."""
+        self.client: ChatClient
+        self.state: StateDirectory
         self._reactor = reactor
+        self._relay = relay
         self._narration = narration
         self._trust = TrustStore.open(home, self.identity)
         self._messages: list[str] = []
-        self._events: list[Event] = []
+        self._events: list[Happening] = []
         self._entries: set[int] = set()
         self._news: Deferred[None] | None = None
         names = Names(self.identity.fingerprint, name, self._trust)
         self._view = TextView(names, asks=False, colour=False)
+        self.begins()
+
+    def begins(self) -> None:
+        """Start the program, on what the last run of it has kept."""
+        self.state = StateDirectory.open(self.home, self.identity)
         self.client = ChatClient(
-            reactor,
+            self._reactor,
             self.identity,
             self._trust,
-            relay,
-            name=name,
+            self._relay,
+            name=self.name,
             endpoint=self.cable,
+            state=self.state,
             tap=self.hear_line,
         )
         self.client.observe(self.hear_event)
+
+    async def ends(self) -> None:
+        """End the program."""
+        await self.client.close()
+        self.state.close()
+
+    async def comes_back(self, label: str) -> None:
+        """Be in the room *label* again, of which the last run was a member."""
+        (kept,) = self.client.kept
+        homecoming = Homecoming(self._reactor, kept, self.hear_event)
+        self.client.observe(homecoming.hear)
+        self.room = await homecoming.watch(self.client.join(label))
+
+    def kept(self) -> dict[str, bytes]:
+        """Return all that the program has kept of its room."""
+        (parts,) = self.state.rooms(self._relay)
+        return parts
+
+    def heard(self, kind: type[L]) -> list[L]:
+        """Return every line of that *kind* that the relay ever said."""
+        return [line for line in map(parse, self.wire) if isinstance(line, kind)]
 
     def trust(self, *friends: Actor) -> None:
         """Know *friends* by their fingerprints, as if they had been typed."""
@@ -175,8 +211,8 @@ class Actor:
         self._entries.add(line.seq)
         return not new
 
-    def hear_event(self, event: Event) -> None:
-        """The client tells something."""
+    def hear_event(self, event: Happening) -> None:
+        """The client, or the command, tells something."""
         self._events.append(event)
         text = self._view(event)
         if isinstance(event, Named):
@@ -191,5 +227,5 @@ class Actor:
             news.callback(None)
 
 
-def _fields(event: Event) -> dict[str, object]:
+def _fields(event: Happening) -> dict[str, object]:
     return attrs.asdict(event, recurse=False)

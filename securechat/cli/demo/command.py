@@ -12,7 +12,7 @@ from securechat.cli.colour import colourful
 from securechat.cli.demo import evidence
 from securechat.cli.demo.narration import Narration
 from securechat.cli.demo.play import Play
-from securechat.cli.demo.process import RelayProcess
+from securechat.cli.demo.process import Relay
 from securechat.cli.options import common
 from securechat.cli.running import run
 from securechat.errors import Deviation, SecureChatError
@@ -25,8 +25,9 @@ def demo(home: Path) -> None:
     See a whole conversation, here and now.
 
     A relay is started on this machine, and four people talk through it over TLS. You see each
-    line between each client and the relay, and what each person would see on the screen; at
-    the end, what the relay knows about it. It takes some seconds, uses directories of its own,
+    line between each client and the relay, and what each person would see on the screen:
+    friends let each other in, somebody leaves, the relay is killed, somebody comes back; at the
+    end, what the relay knows about it. It takes some seconds, uses directories of its own,
     and leaves nothing behind. If anything is not as it should be it says so and ends with 1.
 
     \b
@@ -44,13 +45,14 @@ async def perform(reactor: Any, directory: Path) -> None:
     :raises Deviation: if anything is not as it should be.
     """
     narration = Narration(colour=colourful())
-    relay = RelayProcess(reactor, directory)
+    relay = Relay(reactor, directory)
+    relay.start()
     try:
         narration.scene("A relay", "It listens on a free port of this machine, with a new key.")
         narration.say(f"$ {relay.command}")
         address = await relay.listening()
         narration.say(str(address))
-        play = Play(reactor, address, directory, narration)
+        play = Play(reactor, relay, address, directory, narration)
         try:
             await play.perform()
         except Deviation:
@@ -64,7 +66,7 @@ async def perform(reactor: Any, directory: Path) -> None:
     _conclude(narration, relay, play)
 
 
-def _conclude(narration: Narration, relay: RelayProcess, play: Play) -> None:
+def _conclude(narration: Narration, relay: Relay, play: Play) -> None:
     """Show what the relay saw, once its log is complete."""
     narration.scene(
         "What the relay saw",
@@ -74,12 +76,14 @@ def _conclude(narration: Narration, relay: RelayProcess, play: Play) -> None:
         narration.say(line)
     wire = [line for each in play.cast for line in each.wire]
     names = [each.name for each in play.cast]
-    evidence.check(relay.log, wire, [*play.said, *names])
+    kept = relay.kept()
+    evidence.check(relay.log, wire, kept, [*play.said, *names])
     narration.say("")
     narration.say(
-        f"In its log, and in all {len(wire)} lines between it and the clients, none of the"
+        f"In its log, in the {len(kept):,} bytes of its history, and in all {len(wire)} lines"
     )
     narration.say(
-        f"{len(play.said)} messages occurs, and none of the names: it saw ciphertext only."
+        f"between it and the clients, none of the {len(play.said)} messages occurs, and none of the"
     )
+    narration.say("names: it saw ciphertext only.")
     narration.say("All went as it should.")

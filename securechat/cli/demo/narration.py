@@ -16,23 +16,34 @@ from securechat.wire import (
     AddUser,
     Asked,
     Banner,
+    Begin,
     Challenge,
+    Changed,
+    Commit,
     ErrorLine,
     Found,
     FrameLine,
     IdentityLine,
     Join,
+    LeafKeys,
+    Leave,
+    Leaves,
+    Leaving,
     Line,
     Nack,
     NewUser,
+    Online,
     Page,
     Response,
     Resume,
     Resumed,
     Roster,
     Send,
+    Slice,
+    Slices,
     UserAdded,
     Vouch,
+    Who,
 )
 
 WIDTH = 96
@@ -123,6 +134,28 @@ class Narration:
                 return f"what has come after number {line.seq}?"
             case Resumed():
                 return f"you have all, up to number {line.seq}"
+            case Leave():
+                return "I leave: take me off the roster (signed)"
+            case Leaving():
+                return f"{self._who(line.member)} leaves; until the keys are new nobody sends"
+            case Who():
+                return "which members are online?"
+            case Online():
+                return f"of the roster, {sum(map(int.bit_count, line.rows))} are"
+            case Leaves():
+                return "to which keys do I seal the new secret?"
+            case LeafKeys():
+                return f"one of each member ({_size(line.keys)})"
+            case Begin():
+                return "the log's next entry, signed by me, and with it:"
+            case Slices():
+                return f"a fresh secret, sealed to each who stays ({_size(line.sealed)})"
+            case Commit():
+                return "that is all of it"
+            case Slice():
+                return f"yours of it ({_size(line.sealed)})"
+            case Changed():
+                return f"number {line.seq} of the room: that entry"
             case Send():
                 return f"to all, encrypted ({_size(line.ciphertext)})"
             case FrameLine():
@@ -135,7 +168,9 @@ class Narration:
                 return ""
 
     def _person(self, bundle: bytes) -> str:
-        fp = Bundle.decode(bundle).fingerprint
+        return self._who(Bundle.decode(bundle).fingerprint)
+
+    def _who(self, fp: bytes) -> str:
         return f"{short(fp)}-… ({self._people[fp]})"
 
 

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from securechat.address import Address
+from securechat.cli.demo import evidence
 from securechat.cli.demo.actor import Actor
 from securechat.cli.demo.narration import Narration
+from securechat.cli.demo.process import Relay
+from securechat.cli.happenings import Returned
 from securechat.client.events import CaughtUp, Connected, Disconnected
 from securechat.errors import Deviation, NobodyVouches
-from securechat.group.events import Confirmed, MemberAdded, Message, Named
+from securechat.group.entry import SignedEntry
+from securechat.group.events import Confirmed, MemberAdded, MemberRemoved, Message, Named
+from securechat.wire import Changed, FrameLine
 
 LABEL = "lobby"
 
@@ -42,17 +47,26 @@ class Play:
     :ivar said: every text that was said in the room.
     """
 
-    def __init__(self, reactor: Any, relay: Address, directory: Path, narration: Narration) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        relay: Relay,
+        address: Address,
+        directory: Path,
+        narration: Narration,
+    ) -> None:
         """:param directory: where everybody gets a home."""
 
         def actor(name: str) -> Actor:
-            return Actor(reactor, name, directory / name, relay, narration)
+            return Actor(reactor, name, directory / name, address, narration)
 
+        self.relay = relay
         self.narration = narration
         self.alice, self.bob = actor("Alice Arnold"), actor("Bob Baker")
         self.carol, self.trudy = actor("Carol Cooper"), actor("Trudy Thorn")
         self.cast = [self.alice, self.bob, self.carol, self.trudy]
         self.said: list[str] = []
+        self._before: dict[str, bytes] = {}
 
     async def perform(self) -> None:
         """
@@ -67,13 +81,17 @@ class Play:
         await self.stranger()
         await self.everybody_talks()
         await self.lost_connection()
+        await self.leaver()
+        await self.nothing_more_to_read()
+        await self.killed_relay()
+        await self.comeback()
         for each in self.cast:
             each.is_done()
 
     async def end(self) -> None:
-        """Let everybody leave."""
+        """Let everybody go."""
         for each in self.cast:
-            await each.client.close()
+            await each.ends()
 
     @_scene("Who trusts whom")
     async def friendships(self) -> None:
@@ -169,6 +187,80 @@ class Play:
         await self.bob.notices(Message, text=self.said[-1])
         await self.bob.notices(CaughtUp)
         await self._says(self.bob, "I am back. Which map?", [self.alice, self.bob, self.carol])
+
+    @_scene("Somebody leaves")
+    async def leaver(self) -> None:
+        """
+        Carol leaves. The relay stores her signed word and passes it on; a member who is there
+        takes her off the roster, and seals a fresh secret to everybody else. Every key of the
+        room follows from it.
+        """
+        self._before = self.carol.kept()
+        await self._says(self.bob, "Farewell, Carol.", [self.alice, self.bob, self.carol])
+        await self.carol.client.leave(self.carol.room)
+        await self.carol.goes_through(">leave <leaving")
+        gone = [
+            await member.notices(MemberRemoved, member=self.carol.identity.fingerprint)
+            for member in (self.alice, self.bob)
+        ]
+        for member in self.alice, self.bob:
+            rekeys = gone[0].by == member.identity.fingerprint
+            said = " >begin >slices >commit" if rekeys else ""
+            await member.goes_through(f"<leaving{said} <slice <changed")
+        await self.carol.goes_through("<changed")
+
+    @_scene("Who has left reads nothing any more")
+    async def nothing_more_to_read(self) -> None:
+        """
+        Suppose that Carol's program had kept every key that it ever had of the room, and that the
+        relay gives her what comes after.
+        """
+        await self._says(self.alice, "Now we are two.", [self.alice, self.bob])
+        *_, before = self.carol.heard(FrameLine)
+        *_, after = self.bob.heard(FrameLine)
+        (changed,) = self.carol.heard(Changed)
+        removal = SignedEntry.decode(changed.entry)
+        if not evidence.can_read(before, self._before, []):
+            raise Deviation(what="carol's keys did not open what she was meant to read")
+        if evidence.can_read(after, self._before, [removal]):
+            raise Deviation(what="carol can read what was said after she left")
+        self.narration.say(
+            f"Bob's farewell, number {before.seq}, opens with those keys. Number {after.seq} does "
+            "not: the secret"
+        )
+        self.narration.say("that is new since then was sealed to others only.")
+
+    @_scene("The relay is killed")
+    async def killed_relay(self) -> None:
+        """
+        Bob's program ends; he stays a member. Alice writes to him. Then somebody kills the relay,
+        and starts it again: what was acknowledged is on its disk.
+        """
+        await self.bob.ends()
+        await self._says(self.alice, "Bob, the map is in the oak.", [self.alice])
+        self.narration.say("(the relay is killed)")
+        await self.relay.kill()
+        await self.alice.notices(Disconnected)
+        self.relay.start()
+        await self.relay.listening()
+        self.narration.say(f"$ {self.relay.command}")
+        await self._proves(self.alice)
+        await self.alice.notices(CaughtUp)
+        await self._says(self.alice, "So is the key.", [self.alice])
+
+    @_scene("A comeback")
+    async def comeback(self) -> None:
+        """
+        Bob starts his program again. It knows the room from what it has kept, with the keys as
+        they were, and reads what was said meanwhile.
+        """
+        self.bob.begins()
+        await self._connect(self.bob)
+        await self.bob.comes_back(LABEL)
+        for text in self.said[-2:]:
+            await self.bob.notices(Message, text=text)
+        await self.bob.notices(Returned, messages=2)
+        await self._says(self.bob, "I have both.", [self.alice, self.bob])
 
     # What happens again and again
 
