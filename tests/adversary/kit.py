@@ -25,6 +25,7 @@ from securechat.group.events import Message
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Bundle
+from securechat.relay.limits import Limits
 from securechat.testing import MemoryTransport, Network, Person
 from securechat.wire import IdentityLine, Line, parse, serialise
 
@@ -108,6 +109,8 @@ class LyingNetwork(Network):
     keeps = False
 
     def __init__(self, **relay: Any) -> None:
+        # Many newcomers come in a moment.
+        relay.setdefault("limits", Limits(entries_per_minute=100))
         super().__init__(**relay)
         self.lies: list[Callable[[bytes | None, Speaker, Line], Iterable[Line]]] = []
         self.wires: list[Wire] = []
