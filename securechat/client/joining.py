@@ -37,7 +37,7 @@ from securechat.errors import (
     StateLost,
     VoucherUnknown,
 )
-from securechat.group.detail import Add
+from securechat.group.detail import Add, leaf_hash
 from securechat.group.entry import SignedEntry
 from securechat.group.joiner import Entrance, Joiner, joiner
 from securechat.group.room import Room
@@ -129,6 +129,7 @@ class Joining:
         self._waiting: deque[Vouch] = deque(maxlen=MAX_VOUCHERS)
         self._answering: bytes | None = None  # the attempt that it is the turn of
         self._timer: IDelayedCall | None = None
+        self._met = False  # whether a voucher was answered
         self._entering: Entering | None = None
         self._doubts: SecureChatError | None = None
 
@@ -235,7 +236,7 @@ class Joining:
             self._answer_next()
         else:
             self._begun.remember(number, attempt)
-            self._answering = number
+            self._answering, self._met = number, True
             self._wait(self._stalled)
             party.emit(VoucherMet(self.label, bundle.fingerprint))
             party.say(Challenge(number, challenge))
@@ -285,14 +286,23 @@ class Joining:
             return
         entrance = self._begun.landed(signed.head)
         if entrance is None:
-            why = "the key to the entry that adds you is not here"
-            self._doubt(AdmissionRefused(label=self.label, step="user_added", why=why))
+            self._let_in_before(signed.entry.room, detail.subject.leaf)
             return
         self._waiting.clear()
         self._doubts = None
         self._answer_next()
         self._entering = Entering(self._party, self._rooms, self.label, self._known, entrance)
         self._entering.done.addCallbacks(self._entered, self._not_entered)
+
+    def _let_in_before(self, room: bytes, leaf: bytes) -> None:
+        """An entry that has landed adds this newcomer, and the key to it is not here."""
+        if self._rejoin and self._row is None:
+            self._member(Member(self.label, room, leaf_hash(leaf)))
+        elif self._met:
+            why = "the key to the entry that adds you is not here"
+            self._doubt(AdmissionRefused(label=self.label, step="user_added", why=why))
+        else:  # its program has ended between that and now
+            self._doubt(StateLost(label=self.label))
 
     def _doubt(self, error: SecureChatError) -> None:
         """
