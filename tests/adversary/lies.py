@@ -250,6 +250,19 @@ def hides_an_entry(network: LyingNetwork, victim: Person) -> None:
         network.lie(kind, once(lambda line: []), to=victim)
 
 
+@told
+def hides_an_own_message(network: LyingNetwork, victim: Person) -> None:
+    """In place of its own messages the victim is shown others."""
+    where = room(victim)
+
+    def hide(line: FrameLine) -> Iterable[Line]:
+        row = where.log.membership.index.get(victim.fingerprint)
+        mine = (line.room, line.row) == (where.id, row)
+        return [attrs.evolve(line, nonce=random_bytes(12)) if mine else line]
+
+    network.lie(FrameLine, hide, to=victim)
+
+
 # It invents members, and takes members away
 
 
