@@ -19,6 +19,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from securechat.client.state import MemoryState
 from securechat.errors import WireError
 from securechat.group.events import Message
 from securechat.group.room import Room
@@ -95,7 +96,12 @@ class LyingNetwork(Network):
     """
     A network in which somebody sits between every client and the relay: the network, or the relay
     itself. As long as no lie is told it is honest.
+
+    :ivar keeps: whether `friends` keep their rooms, so that what they do is stored before it is
+        said.
     """
+
+    keeps = False
 
     def __init__(self, **relay: Any) -> None:
         super().__init__(**relay)
@@ -187,7 +193,9 @@ class LyingNetwork(Network):
 
     def friends(self, *names: str, **chat: Any) -> list[Person]:
         """Return users who all trust each other, and are connected."""
-        people = [self.client(name, **chat) for name in names]
+        people = [
+            self.client(name, state=MemoryState() if self.keeps else None, **chat) for name in names
+        ]
         for person in people:
             person.trust(*(each for each in people if each is not person))
         return people

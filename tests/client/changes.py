@@ -24,9 +24,12 @@ class ChangesCase(SynchronousTestCase):
     """Alice, who has founded it, Bob and Carol are in the room "lobby"."""
 
     names: tuple[str, ...] = ("alice", "bob", "carol")
+    keeps = False
+    """Whether all of them keep their rooms."""
 
     def setUp(self) -> None:
         self.network = LyingNetwork()
+        self.network.keeps = self.keeps
         self.people = self.network.members(*self.names)
         self.alice, self.bob, self.carol = self.people[:3]
 

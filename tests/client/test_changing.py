@@ -486,6 +486,12 @@ class RaceTests(ChangesCase):
         self.agree(self.alice, self.bob, self.carol)
 
 
+class KeptRaceTests(RaceTests):
+    """The same where everything is stored before it is said."""
+
+    keeps = True
+
+
 class RelayTests(ChangesCase):
     """What a relay that lies, or says nothing, can do to a change."""
 

@@ -253,6 +253,12 @@ class HoldTests(ChangesCase):
         self.assertEqual(texts(self.carol), [])
 
 
+class KeptHoldTests(HoldTests):
+    """The same where everything is stored before it is said."""
+
+    keeps = True
+
+
 class TurnTests(ChangesCase):
     """Who acts, and when."""
 
@@ -409,6 +415,12 @@ class TurnTests(ChangesCase):
             gone, {self.carol.fingerprint: Why.KICKED, self.dave.fingerprint: Why.LEFT}
         )
         (_,) = heard(self.bob, Changed)
+
+
+class KeptTurnTests(TurnTests):
+    """The same where everything is stored before it is said."""
+
+    keeps = True
 
 
 class RevokedTests(ChangesCase):
