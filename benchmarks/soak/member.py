@@ -37,7 +37,7 @@ from securechat.client.client import ChatClient
 from securechat.client.directory import StateDirectory
 from securechat.client.events import CaughtUp, Disconnected, Event, Refusal, StorageFailed
 from securechat.client.known import KnownRooms
-from securechat.errors import FateUnknown, NotAMember, RoomKnown, SecureChatError
+from securechat.errors import FateUnknown, NotAMember, RoomKnown, SecureChatError, StateLost
 from securechat.group.events import (
     Alarm,
     Delivered,
@@ -174,6 +174,7 @@ class Member:
     # How
 
     async def _enter(self, label: str) -> Room:
+        rejoin = False
         while True:
             try:
                 await self._client.connect()
@@ -182,8 +183,9 @@ class Member:
                         return await self._client.found(label)
                     except RoomKnown:  # from an earlier life
                         pass
-                return await self._client.join(label)
+                return await self._client.join(label, rejoin=rejoin)
             except SecureChatError as error:
+                rejoin = isinstance(error, StateLost)  # it was killed while it came in
                 print(f"{label}: {error}", file=sys.stderr)
                 await task.deferLater(self._reactor, RETRY_SECONDS)
 
