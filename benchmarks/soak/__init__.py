@@ -26,13 +26,11 @@ of its texts (`benchmarks.soak.account`), to which it appends
 ``meant``
     before it calls `ChatClient.send`: after a kill that text is never tried again, whatever
     became of it;
-``ticket``
-    before the client can have stored it: under which ticket the room has the text;
 ``accepted``
     once the client has stored the text in its state, so that it will be sent also after a kill;
-    and for each text that is found waiting there when the process starts anew;
 ``acknowledged``
-    once the Deferred of `send` has fired, or the event `Delivered` has come for what waited;
+    once the Deferred of `send` has fired, or, for what was sent in an earlier life, the event
+    `Delivered` has come;
 ``uncertain``
     if the client says that nobody can know, or that the member is off the roster before;
 ``left``, ``roster``
@@ -45,8 +43,9 @@ as well, to be held against that: each has to be there, and none may come twice,
 of a member.
 
 sent
-    accepted texts. What was meant, and neither accepted nor shown to anybody, died with its
-    sender: it was never promised to be sent.
+    accepted texts, and those that were shown to somebody.
+dropped
+    what was meant, and neither accepted nor shown to anybody: it died with its sender.
 acknowledged
     texts that are noted so, and those that their sender keeps as delivered, and was killed before
     it could note that.

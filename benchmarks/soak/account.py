@@ -19,8 +19,6 @@ class Account:
     """What a member has noted."""
 
     meant: list[str] = attrs.field(factory=list)
-    tickets: dict[tuple[str, int], str] = attrs.field(factory=dict)
-    """The text by its room and ticket; a ticket that died with its sender is given anew."""
     accepted: set[str] = attrs.field(factory=set)
     acknowledged: set[str] = attrs.field(factory=set)
     uncertain: set[str] = attrs.field(factory=set)
@@ -40,9 +38,6 @@ class Account:
             match word:
                 case "meant":
                     account.meant.append(text)
-                case "ticket":
-                    ticket, _, text = text.partition(" ")
-                    account.tickets[room_of(text), int(ticket)] = text
                 case "left":
                     seq, label = text.split()
                     account.left.append((label, int(seq)))

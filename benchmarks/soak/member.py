@@ -30,14 +30,14 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from benchmarks.soak.account import Account, Pen
+from benchmarks.soak.account import Account, Pen, room_of
 from securechat import keyfile
 from securechat.address import Address
 from securechat.client.client import ChatClient
 from securechat.client.directory import StateDirectory
 from securechat.client.events import CaughtUp, Disconnected, Event, Refusal, StorageFailed
 from securechat.client.known import KnownRooms
-from securechat.errors import FateUnknown, NotAMember, RoomKnown, SecureChatError
+from securechat.errors import FateUnknown, NotAMember, RoomKnown, SecureChatError, StateLost
 from securechat.group.events import (
     Alarm,
     Delivered,
@@ -50,7 +50,6 @@ from securechat.group.events import (
     Uncertain,
 )
 from securechat.group.room import Room
-from securechat.identity import Identity
 from securechat.trust import TrustStore
 
 RETRY_SECONDS = 0.5
@@ -106,6 +105,7 @@ class Member:
         identity = keyfile.load(home / keyfile.KEY_FILE, None)
         self._reactor = reactor
         self._born = self._lost_at = reactor.seconds()
+        self._home = home
         self._rate = rate
         self._chance = random.Random(seed)
         self._labels = labels
@@ -119,11 +119,10 @@ class Member:
         self._said = len(account.meant)
         self._left = {label for label, _ in account.left}
         self._acknowledged = self._shown = 0
-        self._waiting: dict[tuple[str, int], str] = {}  # from earlier lives, by label and ticket
+        self._pending: set[str] = set()  # what was sent in this life
         self._sending = False
         self._end: Deferred[None] = Deferred()
         trust = TrustStore.open(home, identity)
-        self._reconcile(identity, address, account)
         self._client = ChatClient(
             reactor,
             identity,
@@ -174,16 +173,8 @@ class Member:
 
     # How
 
-    def _reconcile(self, identity: Identity, address: Address, account: Account) -> None:
-        """Note what was accepted in an earlier life: it waits in the state."""
-        for parts in self._state.rooms(address):
-            room = Room.restore(identity, parts, lambda _: True)
-            for ticket in room.waiting:
-                text = account.tickets[room.label, ticket]
-                self._waiting[room.label, ticket] = text
-                self._pen.note("accepted", text)
-
     async def _enter(self, label: str) -> Room:
+        rejoin = False
         while True:
             try:
                 await self._client.connect()
@@ -192,8 +183,9 @@ class Member:
                         return await self._client.found(label)
                     except RoomKnown:  # from an earlier life
                         pass
-                return await self._client.join(label)
+                return await self._client.join(label, rejoin=rejoin)
             except SecureChatError as error:
+                rejoin = isinstance(error, StateLost)  # it was killed while it came in
                 print(f"{label}: {error}", file=sys.stderr)
                 await task.deferLater(self._reactor, RETRY_SECONDS)
 
@@ -214,8 +206,10 @@ class Member:
 
     async def _removed(self, label: str) -> None:
         """A leave of an earlier life has come to its end."""
-        for key in [key for key in self._waiting if key[0] == label]:
-            self._pen.note("uncertain", self._waiting.pop(key))
+        account = Account.read(self._home)
+        for text in account.accepted - account.acknowledged - account.uncertain - self._pending:
+            if room_of(text) == label:
+                self._pen.note("uncertain", text)
         if self._rooms.pop(label, None):
             self._rooms[label] = await self._enter(label)
 
@@ -235,8 +229,8 @@ class Member:
         self._said += 1
         text = f"{label} {self._said}"
         self._pen.note("meant", text)
+        self._pending.add(text)
         sent = self._client.send(self._rooms[label], text)
-        self._pen.note("ticket", self._rooms[label].waiting[-1], text)
         sent.addCallbacks(self._sent, self._not_sent, callbackArgs=(text,), errbackArgs=(text,))
         # The client stores what it was given at the end of this turn of the reactor. What is
         # called in the next one calls in the one after it, whatever the clock says.
@@ -244,6 +238,7 @@ class Member:
         self._reactor.callLater(0, self._reactor.callLater, 0, accepted)
 
     def _sent(self, _: int, text: str) -> None:
+        self._pending.discard(text)
         self._acknowledged += 1
         self._pen.note("acknowledged", text)
 
@@ -270,12 +265,10 @@ class Member:
         match event:
             case Message():
                 self._message(event)
-            case Delivered():
-                if text := self._waiting.pop((event.label, event.ticket), None):
-                    self._sent(event.seq, text)
-            case Uncertain():
-                if text := self._waiting.pop((event.label, event.ticket), None):
-                    self._pen.note("uncertain", text)
+            case Delivered() if event.text and event.text not in self._pending:
+                self._sent(event.seq, event.text)  # in an earlier life, of which no Deferred knows
+            case Uncertain() if event.text and event.text not in self._pending:
+                self._pen.note("uncertain", event.text)
             case MemberAdded():
                 self._pen.note("roster", event.seq, "+", event.member.hex(), event.label)
             case MemberRemoved():

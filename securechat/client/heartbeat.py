@@ -1,8 +1,8 @@
 """
 The heartbeat of one room: who has been silent for max(60 s, N · 2 s) in a room of N says with an
 empty message what it has seen, so that a relay which shows different streams to different
-members, or drops the newest, is found out. A heartbeat comes back like any message; where by the
-next one nothing has come, the connection is taken for dead.
+members, or drops the newest, is found out. A heartbeat comes back like any message; where in as
+much time nothing comes back of what this member has said, the connection is taken for dead.
 """
 
 from __future__ import annotations
@@ -40,33 +40,37 @@ class Heartbeat:
         self._room = room
         self._store = store
         self._call: IDelayedCall | None = None
-        self._seq_of_last: int | None = None
+        self._owed = False  # whether nothing has come back since this member spoke
 
     def settled(self, *, live: bool, spoke: bool) -> None:
         """
         What has become of the room is stored.
 
-        :param spoke: whether this member has said something, which puts the next one off.
+        :param spoke: whether this member has said something, which puts the next one off, unless
+            it has not heard yet what it said before.
         """
-        if spoke:
+        if spoke and not self._owed:
             self._stop()
+            self._owed = True
         if live and self._call is None:
             seconds = patience(len(self._room.roster), self._party.chance())
             self._call = self._party.clock.callLater(seconds, self._beat, seconds)
 
+    def answered(self) -> None:
+        """Something that this member has said has come back, or will be said anew."""
+        self._owed = False
+
     def connection_lost(self) -> None:
         """There is nobody to hear it."""
         self._stop()
-        self._seq_of_last = None
+        self._owed = False
 
     def _beat(self, seconds: float) -> None:
         self._call = None
-        if self._room.seq == self._seq_of_last:
+        if self._owed:
             self._party.silent(seconds)
             return
-        self._seq_of_last = None
         if not (self._room.stuck or self._room.leaving):  # else nothing would come back
-            self._seq_of_last = self._room.seq
             self._room.say(Kind.HEARTBEAT, b"")
         self._store()
 

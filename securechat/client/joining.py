@@ -37,7 +37,7 @@ from securechat.errors import (
     StateLost,
     VoucherUnknown,
 )
-from securechat.group.detail import Add
+from securechat.group.detail import Add, leaf_hash
 from securechat.group.entry import SignedEntry
 from securechat.group.joiner import Entrance, Joiner, joiner
 from securechat.group.room import Room
@@ -126,6 +126,7 @@ class Joining:
         self._patient = patient
         self._rejoin = rejoin
         self._row: Leave | None = None  # what was said to be taken off the roster
+        self._vouched = False  # whether a member is, or was, about to let the newcomer in
         self._waiting: deque[Vouch] = deque(maxlen=MAX_VOUCHERS)
         self._answering: bytes | None = None  # the attempt that it is the turn of
         self._timer: IDelayedCall | None = None
@@ -235,7 +236,7 @@ class Joining:
             self._answer_next()
         else:
             self._begun.remember(number, attempt)
-            self._answering = number
+            self._answering, self._vouched = number, True
             self._wait(self._stalled)
             party.emit(VoucherMet(self.label, bundle.fingerprint))
             party.say(Challenge(number, challenge))
@@ -285,14 +286,29 @@ class Joining:
             return
         entrance = self._begun.landed(signed.head)
         if entrance is None:
-            why = "the key to the entry that adds you is not here"
-            self._doubt(AdmissionRefused(label=self.label, step="user_added", why=why))
+            self._key_lost(Member(self.label, signed.entry.room, leaf_hash(detail.subject.leaf)))
             return
         self._waiting.clear()
         self._doubts = None
         self._answer_next()
         self._entering = Entering(self._party, self._rooms, self.label, self._known, entrance)
         self._entering.done.addCallbacks(self._entered, self._not_entered)
+
+    def _key_lost(self, line: Member) -> None:
+        """
+        The newcomer is on the roster, and has no key to the entry that adds it. Where nobody has
+        vouched in this join, the relay says again what it said to an earlier run of the program,
+        with which the key went: this is a member who has lost its state. *line* is what the relay
+        says of such ones.
+        """
+        if self._rejoin and self._row is None:
+            self._stop_timer()
+            self._member(line)
+        elif self._vouched:
+            why = "the key to the entry that adds you is not here"
+            self._doubt(AdmissionRefused(label=self.label, step="user_added", why=why))
+        else:
+            self._doubt(StateLost(label=self.label))
 
     def _doubt(self, error: SecureChatError) -> None:
         """

@@ -161,6 +161,7 @@ class Membership:
         was_inside = self.room.inside
         mine, self._slice = self._slice, None
         sealed = mine.sealed if mine is not None and mine.seq == line.seq else None
+        self._heartbeat.answered()  # what is on its way is dead by it
         self._note(self.room.take_entry(line.seq, line.entry, sealed))
         return self.room.inside and not was_inside
 
@@ -293,6 +294,7 @@ class Membership:
     def _tell(self, event: RoomEvent) -> None:
         match event:
             case Delivered():
+                self._heartbeat.answered()
                 if event.text is not None:
                     self._party.emit(event)
                     self._sent.pop(event.ticket, Waiters()).fire(event.seq)

@@ -44,9 +44,7 @@ class Admission:
         others = [
             member
             for member in online
-            if member.fingerprint not in self._asked
-            and member.wire.writable
-            and self.room.ledger.log.membership.may_vouch(member.fingerprint)
+            if member.fingerprint not in self._asked and member.wire.writable
         ]
         wait = self.room.ledger.rates.wait
         fresh = [member for member in others if wait(Act.ENTRY, member.fingerprint) <= 0][

@@ -23,12 +23,21 @@ from securechat.group.admission import (
     init_hash,
     proof,
 )
-from securechat.group.detail import Add, Subject, consent, leaf_hash
+from securechat.group.detail import (
+    Add,
+    Detail,
+    Removal,
+    Remove,
+    Subject,
+    consent,
+    leaf_hash,
+)
 from securechat.group.entry import Entry, SignedEntry
 from securechat.group.keys import NOTHING_FRESH, confirmation, epoch_secret
 from securechat.group.log import CONSENT_WINDOW, Log
 from securechat.group.messages import Content, Frame, Header, Kind, seal_frame
 from securechat.group.room import Room
+from securechat.group.roster import Membership
 from securechat.group.voucher import Propose, Voucher, voucher
 from securechat.identity import Bundle, Identity
 from securechat.primitives import KEY_LENGTH, XWing, digest, encrypt, random_bytes, seal
@@ -89,22 +98,37 @@ def adding(
     Return the entry by which *author* does *add*, signed by *signer*, and the epoch's secret. It
     fits on the log of *where*, in everything but what is *changed*; no rule is asked.
     """
-    seq, transcript = where._transcript.newest
-    epoch = where.log.epoch + 1
-    membership = where.log.membership.with_row(add.subject.row(epoch, author.fingerprint))
-    fields: dict[str, Any] = {
-        "room": where.id,
-        "epoch": epoch,
-        "prev": where.log.head,
-        "seq": seq,
-        "transcript": transcript,
-        "author": author.fingerprint,
-        "state_hash": membership.hash,
-        "detail": add,
-    }
-    entry = Entry(**(fields | changed))
+    row = add.subject.row(where.log.epoch + 1, author.fingerprint)
+    entry = attrs.evolve(
+        following(where, author, add, where.log.membership.with_row(row)), **changed
+    )
     secret = epoch_secret(where._keys.chain, NOTHING_FRESH, entry)
     return SignedEntry.make(entry, confirmation(secret, entry), signer), secret
+
+
+def removing(where: Room, author: Identity, *removals: Removal) -> SignedEntry:
+    """
+    Return the entry by which *author* does *removals*. It fits on the log of *where*; no rule is
+    asked.
+    """
+    detail = Remove(removals)
+    after = where.log.membership.without(detail.members)
+    entry = following(where, author.bundle, detail, after)
+    secret = epoch_secret(where._keys.chain, random_bytes(KEY_LENGTH), entry)
+    return SignedEntry.make(entry, confirmation(secret, entry), author)
+
+
+def following(where: Room, author: Bundle, detail: Detail, after: Membership) -> Entry:
+    """Return what *author* writes on the head of *where*, and what leads to *after*."""
+    return Entry(
+        where.id,
+        where.log.epoch + 1,
+        where.log.head,
+        *where._transcript.newest,
+        author.fingerprint,
+        after.hash,
+        detail,
+    )
 
 
 def landing(where: Room, signed: SignedEntry, seq: int | None = None) -> UserAdded:
@@ -222,16 +246,23 @@ class Rogue:
         propose: Propose | None = None,
         *,
         submits: bool = True,
+        asked_for: Person | None = None,
     ) -> None:
-        """:param submits: whether it says `add_user`."""
+        """
+        :param submits: whether it says `add_user`.
+        :param asked_for: the member in whose place the relay asks it.
+        """
         self.agreed: list[Add] = []
         self.made: list[SignedEntry] = []
         self._member = member
         self._propose = propose or self.as_agreed
         self._submits = submits
         self._attempts: dict[bytes, Voucher] = {}
-        network.answer(NewUser, self._vouch, instead_of=member)
-        network.answer(Challenge, self._respond, instead_of=member)
+        self._shows = (asked_for or member).identity.bundle.encode()
+        if asked_for is not None:
+            network.change(Vouch, bundle=member.identity.bundle.encode())
+        network.answer(NewUser, self._vouch, instead_of=asked_for or member)
+        network.answer(Challenge, self._respond, instead_of=asked_for or member)
 
     def as_agreed(self, add: Add) -> tuple[SignedEntry, bytes]:
         """Make the entry that the newcomer agreed to, though a rule may forbid it."""
@@ -242,7 +273,7 @@ class Rogue:
         me, newcomer = self._member.identity, Bundle.decode(line.bundle)
         machine = voucher(me, line.attempt, newcomer, room(self._member).place, LABEL)
         self._attempts[line.attempt] = machine
-        yield Vouch(line.attempt, me.bundle.encode(), machine.vouch())
+        yield Vouch(line.attempt, self._shows, machine.vouch())
 
     def _respond(self, line: Challenge) -> Iterable[Line]:
         machine = self._attempts[line.attempt]

@@ -25,6 +25,7 @@ from securechat.group.events import Message
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Bundle
+from securechat.relay.limits import Limits
 from securechat.testing import MemoryTransport, Network, Person
 from securechat.wire import IdentityLine, Line, parse, serialise
 
@@ -80,6 +81,10 @@ class Wire:
 
     def tell(self, speaker: Speaker, raw: bytes) -> list[bytes]:
         """Return the lines that arrive where *raw* was said."""
+        if speaker == "R":
+            self._network.told.append(raw)
+        if not (self._network.lies or raw.startswith(b"identity ")):
+            return [raw]
         try:
             line = parse(raw)
         except WireError:
@@ -104,9 +109,13 @@ class LyingNetwork(Network):
     keeps = False
 
     def __init__(self, **relay: Any) -> None:
+        # Many newcomers come in a moment.
+        relay.setdefault("limits", Limits(entries_per_minute=100))
         super().__init__(**relay)
         self.lies: list[Callable[[bytes | None, Speaker, Line], Iterable[Line]]] = []
         self.wires: list[Wire] = []
+        self.told: list[bytes] = []
+        """What the relay has said to anybody, before any lie."""
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         done = super().connect(factory)
@@ -175,9 +184,20 @@ class LyingNetwork(Network):
 
     def tell(self, person: Person, *lines: Line) -> None:
         """Say *lines* to the client of *person*, as its relay."""
+        self.whisper(person, *lines)
+        self.settle()
+
+    def whisper(self, person: Person, *lines: Line) -> None:
+        """The same, in the midst of something else."""
         for line in lines:
             self.wire(person).client.dataReceived(serialise(line) + b"\r\n")
-        self.settle()
+
+    def newest(self, kind: type[L], such: Callable[[L], bool]) -> list[L]:
+        """Return the newest line of class *kind* that the relay has said to anybody, if any."""
+        verb = kind.verb.encode() + b" "
+        lines = (parse(raw) for raw in reversed(self.told) if raw.startswith(verb))
+        found = next((each for each in lines if isinstance(each, kind) and such(each)), None)
+        return [] if found is None else [found]
 
     def say(self, person: Person, *lines: Line) -> None:
         """Say *lines* to the relay, on the connection of *person*."""

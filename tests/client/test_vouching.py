@@ -14,7 +14,6 @@ from securechat.group.events import MemberAdded
 from securechat.group.joiner import MAX_CANDIDATES, joiner
 from securechat.group.roster import Policy, Vouchers
 from securechat.identity import Bundle, Identity
-from securechat.relay.limits import Limits
 from securechat.testing import WRITTEN, Person
 from securechat.wire import (
     AddUser,
@@ -38,7 +37,7 @@ class VouchingCase(SynchronousTestCase):
     """Alice and Bob are in the room "lobby"; Alice decides at once, or as a test wants."""
 
     def setUp(self) -> None:
-        self.network = LyingNetwork(limits=Limits(entries_per_minute=100))
+        self.network = LyingNetwork()
         self.asked: list[tuple[str, Bundle, Deferred[bool]]] = []
         self.cancelled: list[Deferred[bool]] = []
         self.deciding = False

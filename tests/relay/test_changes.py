@@ -383,20 +383,7 @@ class RateTests(SynchronousTestCase):
 
 
 class VouchersTests(SynchronousTestCase):
-    """A policy that lets few vouch."""
-
-    def test_others_are_not_asked(self) -> None:
-        """The relay knows the policy, too."""
-        relay = Relay()
-        alice, bob, carol = relay.room(3)
-        policy = Policy.of([1, 30, 100])
-        alice.land(alice.change(Reform(policy, (alice.fingerprint,), (carol.fingerprint,))))
-        for member in (alice, bob, carol):
-            member.hear()
-        alice.lose()
-        relay.client().join()
-        self.assertEqual((kinds(bob.hear()), kinds(carol.hear())), ([], [NewUser]))
-        self.assertEqual(kinds(carol.hear()), [])
+    """Members who are asked to vouch, and are removed."""
 
     def test_removed_vouchers(self) -> None:
         """What a member was asked about ends when it is removed, and the next is asked."""
