@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import securechat
 from securechat import wire
 from securechat.group.events import Reason
+from tests.adversary.lies import GREAT_LIES, LIES
 
 PACKAGE = Path(securechat.__file__).parent
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -142,6 +143,14 @@ class SecurityTests(SynchronousTestCase):
         for line in SECURITY.splitlines():
             if re.match(r"\| [A-F][0-9]", line) and "`tests." not in line:
                 self.assertRegex(line, r"\*\*Residual|\*\*not in this version")
+
+    def test_every_lie_is_in_the_table(self) -> None:
+        """The table of lies has every lie that a relay is made to tell, and no other."""
+        rows = list(cells(section(SECURITY, "Lies of a relay")))
+        names = [row[0].strip("`") for row in rows]
+        self.assertEqual(sorted(names), sorted([*LIES, *GREAT_LIES]))
+        for row in rows:
+            self.assertIn("`tests.adversary.test_lies.", row[-1], row[0])
 
     def test_every_alarm_is_explained(self) -> None:
         """The table of alarms has every reason, and no other."""

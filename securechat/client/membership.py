@@ -84,6 +84,7 @@ class Membership:
         self._ended = ended
         self._greeted: frozenset[bytes] = frozenset()
         self._sent: dict[int, Waiters[int]] = {}  # by ticket, what somebody waits for
+        self._spoke = False  # since the heartbeat was told
         self._slice: Slice | None = None  # the own slice of the entry that is to come next
         self._resuming = Resuming(party, room)
         self._heartbeat = Heartbeat(party, room, self._note)
@@ -250,8 +251,13 @@ class Membership:
         """Return the parts to keep that have changed since the last time."""
         return {**self.room.changes(), **self._schedule.changes()}
 
+    def stored(self) -> None:
+        """What has happened is stored: say what is to be said."""
+        self._changing.stored()
+        self._flush()
+
     def settled(self, events: Iterable[RoomEvent]) -> None:
-        """What has happened is stored: tell, and say what is to be said."""
+        """And now tell it, and do what follows from it."""
         for event in events:
             self._tell(event)
         if self.room.gone is not None:
@@ -262,7 +268,10 @@ class Membership:
         self._departing.settled(live=able)
         self._schedule.settled(live=able)
         self._leaver.settled(live=self.live and not self._changing.staged)
-        self._flush()
+        if not self._party.journal.awaits(self):
+            self._flush()  # what waited for the end of a change
+        self._heartbeat.settled(live=self.live, spoke=self._spoke)
+        self._spoke = False
 
     # How
 
@@ -283,13 +292,11 @@ class Membership:
             self.room.greet(self._name)
 
     def _flush(self) -> None:
-        spoke = False
         while self.live and self.room.outgoing and not self._changing.staged:
             frame = self.room.outgoing.popleft()
             epoch, row, n = attrs.astuple(frame.header)
             self._party.say(Send(self.room.id, epoch, row, n, frame.nonce, frame.ciphertext))
-            spoke = True
-        self._heartbeat.settled(live=self.live, spoke=spoke)
+            self._spoke = True
 
     def _tell(self, event: RoomEvent) -> None:
         match event:

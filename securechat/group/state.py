@@ -18,7 +18,7 @@ from securechat.group.events import Alarm, Removed
 from securechat.group.hearing import Hearing
 from securechat.group.keyring import Keyring
 from securechat.group.log import Log
-from securechat.group.messages import Frame, Kind
+from securechat.group.messages import Frame
 from securechat.group.outbox import Outbox
 from securechat.group.progress import Progress
 from securechat.group.roster import Row
@@ -205,7 +205,7 @@ class State:
     def waiting(self) -> tuple[int, ...]:
         """The tickets of texts that have not come back in the stream, in order."""
         said = self._outbox.said.items()
-        return tuple(ticket for ticket, each in said if each.kind is Kind.TEXT)
+        return tuple(ticket for ticket, each in said if each.text is not None)
 
     @property
     def outgoing(self) -> deque[Frame]:

@@ -219,6 +219,8 @@ class Room:
             for cursor in self._live.values():
                 cursor.push(item)
             for cursor in removed:
+                self.leave(cursor.session)  # all of them, before others are asked in their place
+            for cursor in removed:
                 self._expel(cursor.session)
         if any(item.is_entry for item in items):
             self.settle()
@@ -244,8 +246,7 @@ class Room:
         return removed
 
     def _expel(self, session: Session) -> None:
-        """The member of *session* is none any more."""
-        self.leave(session)
+        """The member of *session* is none any more: nothing that it began goes on."""
         if session.staging is not None and session.staging.room is self:
             session.staging.drop()
         for attempt in list(session.attempts.values()):
@@ -270,6 +271,7 @@ class Room:
         self.departures.close(gone)
         for session in self.online:
             session.rooms.pop(self.id).stop()
+            self.leave(session)
             self._expel(session)
             session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
 

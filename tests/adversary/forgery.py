@@ -246,23 +246,16 @@ class Rogue:
         propose: Propose | None = None,
         *,
         submits: bool = True,
-        asked_for: Person | None = None,
     ) -> None:
-        """
-        :param submits: whether it says `add_user`.
-        :param asked_for: the member in whose place the relay asks it.
-        """
+        """:param submits: whether it says `add_user`."""
         self.agreed: list[Add] = []
         self.made: list[SignedEntry] = []
         self._member = member
         self._propose = propose or self.as_agreed
         self._submits = submits
         self._attempts: dict[bytes, Voucher] = {}
-        self._shows = (asked_for or member).identity.bundle.encode()
-        if asked_for is not None:
-            network.change(Vouch, bundle=member.identity.bundle.encode())
-        network.answer(NewUser, self._vouch, instead_of=asked_for or member)
-        network.answer(Challenge, self._respond, instead_of=asked_for or member)
+        network.answer(NewUser, self._vouch, instead_of=member)
+        network.answer(Challenge, self._respond, instead_of=member)
 
     def as_agreed(self, add: Add) -> tuple[SignedEntry, bytes]:
         """Make the entry that the newcomer agreed to, though a rule may forbid it."""
@@ -273,7 +266,7 @@ class Rogue:
         me, newcomer = self._member.identity, Bundle.decode(line.bundle)
         machine = voucher(me, line.attempt, newcomer, room(self._member).place, LABEL)
         self._attempts[line.attempt] = machine
-        yield Vouch(line.attempt, self._shows, machine.vouch())
+        yield Vouch(line.attempt, me.bundle.encode(), machine.vouch())
 
     def _respond(self, line: Challenge) -> Iterable[Line]:
         machine = self._attempts[line.attempt]

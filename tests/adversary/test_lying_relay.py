@@ -8,13 +8,12 @@ nothing, but nothing false is believed.
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.adversary.lies import GREAT_LIES, LIES
-from tests.adversary.test_living import Living, pick, somebody
+from tests.adversary.test_living import PLAYS, Living, pick, somebody
 
 
 class Lying(Living):
@@ -60,4 +59,4 @@ class LyingTests(SynchronousTestCase):
         Whatever is told to whomever: nobody is shown what its sender did not say, nor anything
         twice; nobody is on a roster who did not come; and who is not has no key.
         """
-        run_state_machine_as_test(Lying, settings=settings(max_examples=60, stateful_step_count=30))
+        run_state_machine_as_test(Lying, settings=PLAYS)

@@ -231,3 +231,25 @@ class WrongSlices(RemovalCase):
         """It does not open."""
         self.renew(random_bytes(SLICE))
         self.bob_is_cut_off()
+
+
+class Healing(RemovalCase):
+    """F10: Mallory, who is no member, has copied all of Bob's keys of the room."""
+
+    def test_thief_is_out_once_the_leaf_key_is_new(self) -> None:
+        """
+        She follows whatever others do, as Bob would. Once he has renewed his leaf key she does
+        not: the secret was sealed to a key that she has not seen.
+        """
+        keys = room(self.bob)._keys
+        loot = Loot(keys.chain, (keys.leaf.secret,))
+        self.network.get(self.alice.chat.renew(room(self.alice)))
+        self.network.settle()
+        entries = [self.changed(self.bob).entry]
+        slices = [each for line in said(self.alice, Slices) for each in slices_of(line)]
+        self.assertIn(room(self.alice)._keys.chain, loot.follow(entries, slices))
+        self.network.get(self.bob.chat.renew(room(self.bob)))
+        self.network.settle()
+        entries.append(self.changed(self.bob).entry)
+        slices += [each for line in said(self.bob, Slices) for each in slices_of(line)]
+        self.assertNotIn(room(self.alice)._keys.chain, loot.follow(entries, slices))

@@ -88,20 +88,24 @@ class ChosenVoucher(SynchronousTestCase):
         self.alice, self.bob = network.members("alice", "bob", policy=policy)
         self.carol = network.client("carol", trusts=[self.alice, self.bob])
 
+    def say_no_for(self, *others: Person) -> None:
+        """Let them not be asked, and "not vouch"."""
+        for other in others:
+            self.network.answer(NewUser, lambda line: [Nack(line.attempt)], instead_of=other)
+
     def test_member_who_may_not_vouch(self) -> None:
         """
-        An honest relay does not ask Bob. This one has him asked in Alice's place, and he vouches,
-        though the room's policy forbids it. The honest part of the relay refuses the entry, and
-        so do the members if it does not.
+        Bob vouches, though the room's policy forbids it. The relay refuses the entry, and so do
+        the members if the relay does not.
         """
         Rogue(self.network, self.alice)  # the same program lets Dave in for Alice, who may
         dave = self.network.client("dave", trusts=[self.alice])
         self.network.get(dave.chat.join(LABEL))
         self.network.be_honest()
-        self.assertEqual(heard(self.bob, NewUser), [])
-        rogue = Rogue(self.network, self.bob, asked_for=self.alice)
+        self.say_no_for(self.alice, dave)
+        rogue = Rogue(self.network, self.bob)
         self.assertRaises(NobodyVouches, self.network.get, self.carol.chat.join(LABEL))
-        self.assertEqual(heard(self.alice, ErrorLine)[-1].code, Code.ENTRY)
+        self.assertEqual(heard(self.bob, ErrorLine)[-1].code, Code.ENTRY)
         (signed,) = rogue.made
         self.network.tell(self.alice, landing(room(self.alice), signed))
         self.assertEqual([each.reason for each in self.alice.heard(Alarm)], [Reason.BAD_ENTRY])
@@ -109,7 +113,8 @@ class ChosenVoucher(SynchronousTestCase):
 
     def test_newcomer_of_a_member_who_may_not_vouch(self) -> None:
         """The newcomer, too, asks whether the entry follows from the room that she is shown."""
-        rogue = Rogue(self.network, self.bob, submits=False, asked_for=self.alice)
+        self.say_no_for(self.alice)
+        rogue = Rogue(self.network, self.bob, submits=False)
         joined = self.carol.chat.join(LABEL)
         self.network.settle()
         self.network.hold(Roster, by=self.carol)

@@ -313,3 +313,42 @@ class KeptTests(ChangesCase):
         before = room(dave).leaf_epoch
         self.network.turn(120, step=1)
         self.assertGreater(room(dave).leaf_epoch, before)
+
+
+class HalfwayTests(ChangesCase):
+    """Dave was let in, and his program died before it had entered: the key was only in memory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.dave = self.start()
+        for person in self.people:
+            person.trust(self.dave)
+        self.network.hold(UserAdded, to=self.dave)
+        self.dave.chat.join(LABEL).addErrback(lambda _: None)
+        self.network.settle()
+        self.network.be_honest()
+        self.assertEqual(len(room(self.alice).roster), 4)
+        self.vanish(self.dave)
+        self.dave = self.start(self.dave)
+
+    def start(self, before: Person | None = None) -> Person:
+        """Return Dave, with nothing of what he knew *before* but who he is."""
+        identity = None if before is None else before.identity
+        return self.network.client("dave", identity=identity, trusts=self.people)
+
+    def test_without_a_word(self) -> None:
+        """
+        The relay shows him the entry that adds him. When nobody has vouched by then he is told
+        what he can do.
+        """
+        joined = self.dave.chat.join(LABEL)
+        self.network.turn(ATTEMPT_SECONDS + 1, step=1)
+        self.assertIn("--rejoin", self.fails(joined, StateLost))
+        self.assertEqual(said(self.dave, Leave), [])
+
+    def test_rejoins(self) -> None:
+        """He leaves the place that the entry has given him, and is let in again."""
+        self.network.get(self.dave.chat.join(LABEL, rejoin=True))
+        self.assertIn(Rejoining(LABEL), self.dave.events)
+        self.network.turn(1)
+        self.agree(*self.people, self.dave)
