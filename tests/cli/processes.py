@@ -87,7 +87,8 @@ class Process(ProcessProtocol):
         self._look()
         if self._wanted is not None:
             pattern, found = self._wanted
-            found.errback(AssertionError(f"no {pattern!r} in {self.output!r}, {self.errors!r}"))
+            if not found.called:  # else the test has given up, and that is what it fails with
+                found.errback(AssertionError(f"no {pattern!r} in {self.output!r}, {self.errors!r}"))
         self.ended.callback(-end.signal if end.exitCode is None else end.exitCode)
 
     def _look(self) -> None:
