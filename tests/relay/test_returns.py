@@ -18,6 +18,7 @@ from securechat.primitives import random_bytes
 from securechat.relay.handover import Handover
 from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
+from securechat.relay.rates import MAX_SKIPS
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.returns import MAX_SKIP
 from securechat.relay.sqlite import SQLiteHistory
@@ -327,6 +328,24 @@ class OlderCopyTests(SynchronousTestCase):
         self.assertEqual([c.hears(FrameLine).seq for c in (self.alice, self.bob)], [9, 9])
         self.alice.resume(seq=9 + MAX_SKIP + 1)
         self.assertIs(self.alice.refused(), Code.FORK)
+
+    def test_numbers_go_on_a_few_times_only(self) -> None:
+        """
+        Numbers that were passed over look to everybody like messages that the relay hides, so
+        no member can have the relay pass over some as often as it likes.
+        """
+        for time in range(1, MAX_SKIPS + 1):
+            self.alice.resume(seq=10 * time)
+            self.assertEqual(self.alice.hears(Resumed).seq, 10 * time)
+        self.alice.resume(seq=1_000)
+        self.assertIs(self.alice.refused(), Code.BUSY)
+        self.alice.resume(seq=10 * MAX_SKIPS)
+        self.alice.hears(Resumed)
+        self.bob.resume(seq=1_000)
+        self.assertEqual(self.bob.hears(Resumed).seq, 1_000)
+        self.relay.clock.advance(3_600)
+        self.alice.resume(seq=2_000)
+        self.assertEqual(self.alice.hears(Resumed).seq, 2_000)
 
     def test_entries_come_from_a_member(self) -> None:
         """The relay says up to where it knows; then the member resumes, and all go on."""
