@@ -163,7 +163,7 @@ class Membership:
         mine, self._slice = self._slice, None
         sealed = mine.sealed if mine is not None and mine.seq == line.seq else None
         self._heartbeat.answered()  # what is on its way is dead by it
-        self._note(self.room.take_entry(line.seq, line.entry, sealed))
+        self._take(line.seq, self.room.take_entry(line.seq, line.entry, sealed))
         return self.room.inside and not was_inside
 
     def hear(self, line: InRoom) -> None:
@@ -191,7 +191,7 @@ class Membership:
         self._slice = None
         header = Header(line.epoch, line.row, line.n)
         frame = Frame(header, line.nonce, line.ciphertext)
-        self._note(self.room.take_frame(line.seq, frame))
+        self._take(line.seq, self.room.take_frame(line.seq, frame))
 
     def began(self) -> None:
         """The relay counts the client as live without a `resume`: it has just founded."""
@@ -285,6 +285,9 @@ class Membership:
     def _note(self, events: Iterable[RoomEvent] = ()) -> None:
         """The room has changed: have it stored, then go on in `settled`."""
         self._party.journal.note(self, events)
+
+    def _take(self, seq: int, events: list[RoomEvent]) -> None:
+        self._note([*events, *self._resuming.progress(seq)])
 
     def _greet(self) -> None:
         self._greeted = frozenset(self.room.log.membership.index)

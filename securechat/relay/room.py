@@ -195,7 +195,7 @@ class Room:
             raise EntryRefused(why="its subject is not of this attempt")
         if self.ledger.full:
             raise EntryRefused(why="the room is full")
-        handover = Handover(response, log.newest.seq).encode()
+        handover = Handover(response, self.history.newest(self.id)).encode()
         kept: Changes = {(Kind.HANDOVER, joiner.fingerprint): handover}
         seq = await self.ledger.land(log, {}, besides=kept)
         self.ledger.values.apply(kept)
