@@ -157,6 +157,13 @@ class FoundingTests(SynchronousTestCase):
             self.network.get(self.alice.chat.join(LABEL))
         self.network.get(self.alice.chat.found(LABEL))
 
+    def test_it_cannot_be_stored(self) -> None:
+        """Then the relay hears nothing of it: nobody could come back to such a room."""
+        assert self.alice.state is not None
+        self.alice.state.full = True
+        self.failureResultOf(self.failed(LABEL))
+        self.assertEqual(said(self.alice, Found), [])
+
     def test_it_was_refused(self) -> None:
         """Nothing of it is kept."""
         bob = self.network.client("bob")
