@@ -65,7 +65,7 @@ class Changing:
     _log = Logger()
 
     def __init__(self, party: Party, room: Room, store: Callable[[], None]) -> None:
-        """:param store: has the room stored; `settled` is called once it is."""
+        """:param store: has the room stored; `stored` is called once it is."""
         self.staged = False
         self._party = party
         self._room = room
@@ -95,9 +95,15 @@ class Changing:
 
     # What the membership tells
 
+    def stored(self) -> None:
+        """What has become of the room is stored: what waited for that goes on, on this head."""
+        if self._stored is not None and self._head == self._room.place.head:
+            stored, self._stored = self._stored, None
+            stored.callback(None)
+
     def settled(self, *, live: bool) -> None:
         """
-        What has become of the room is stored.
+        What has become of the room is stored, and told.
 
         :param live: whether the member is one who can change it now.
         """
@@ -105,9 +111,6 @@ class Changing:
         if self._head != self._room.place.head:
             self._head = self._room.place.head
             self._drop()
-        stored, self._stored = self._stored, None
-        if stored is not None:
-            stored.callback(None)
         self._go_on()
 
     def connection_lost(self) -> None:

@@ -90,6 +90,8 @@ class Returns:
         if session.over:
             return
         if line.seq > newest:
+            room.ledger.rates.check(Act.SKIP, session.fingerprint, subject(room.id))
+            room.ledger.rates.count(Act.SKIP, session.fingerprint)
             room.history.skip(room.id, line.seq)
         room.enter(session, line.seq, resuming=True, until=until)
 

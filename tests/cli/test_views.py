@@ -101,7 +101,7 @@ class TextTests(SynchronousTestCase):
 
     def test_every_event_has_a_line_or_none(self) -> None:
         """Whatever happens is told in one line, or is nothing to tell a person."""
-        silent = {"RoomEvent", "CaughtUp", "Delivered", "Vouched", "Failed"}
+        silent = {"RoomEvent", "Replaying", "CaughtUp", "Delivered", "Vouched", "Failed"}
         for event in every_happening():
             line = TextView(names(), asks=False, colour=False)(event)
             name = type(event).__name__

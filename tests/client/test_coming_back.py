@@ -6,7 +6,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.client.events import CaughtUp, Disconnected, StorageFailed
+from securechat.client import resuming
+from securechat.client.events import CaughtUp, Disconnected, Replaying, StorageFailed
 from securechat.client.state import MemoryState
 from securechat.errors import NoSuchRoom, RoomKnown, StateNotKept
 from securechat.group.events import Delivered
@@ -61,6 +62,21 @@ class RestartTests(ComingBackCase):
         assert self.bob.state is not None
         kept = [each.text for each in self.bob.state.messages(room(self.bob).id)]
         self.assertEqual(kept[-2:], ["one", "two"])
+
+    def test_a_long_absence(self) -> None:
+        """It is told now and then how far the way back is, and not any more once it is over."""
+        self.bob = self.network.restarted(self.bob)
+        self.patch(resuming, "PROGRESS", 10)
+        for number in range(25):
+            self.network.speak(self.alice, str(number))
+        self.network.get(self.bob.chat.connect())
+        self.network.get(self.bob.chat.join(LABEL))
+        seqs = [each.seq for each in self.bob.heard(Replaying)]
+        self.assertEqual(seqs, [10, 20, 30])
+        self.assertEqual(self.bob.heard(CaughtUp)[-1].seq, room(self.bob).seq)
+        for number in range(10):
+            self.network.speak(self.alice, str(number))
+        self.assertEqual(len(self.bob.heard(Replaying)), 3)
 
     def test_what_was_said_and_not_sent_is_sent(self) -> None:
         """A message that was accepted goes out after the restart, once, and is delivered."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
 from securechat.client.events import Rejoining, Waiting
 from securechat.client.joining import ATTEMPT_SECONDS
+from securechat.client.known import KnownRooms
 from securechat.client.refusals import subject
 from securechat.client.state import MemoryState
 from securechat.errors import (
@@ -119,6 +124,25 @@ class LostStateTests(ChangesCase):
         joined = again.chat.join("attic", rejoin=True)
         self.network.tell(again, Member("attic", place.room, row.leaf_hash))
         self.fails(joined, FoundedAnew)
+        self.assertEqual(said(again, Leave), [])
+
+    def test_a_room_that_is_known_by_another_label(self) -> None:
+        """Nor from one of which nothing is kept, if he knows by which label he has been there."""
+        self.network.get(self.alice.chat.found("attic"))
+        known = KnownRooms()
+        first = self.network.client("erin", trusts=[self.alice], known=known)
+        self.alice.trust(first)
+        self.network.get(first.chat.join(LABEL))
+        place, row = room(first).place, room(first).roster[-1]
+        self.vanish(first)
+        again = self.network.client("erin", identity=first.identity, known=known)
+        for leaves in (
+            lambda: again.chat.join("attic", rejoin=True),
+            lambda: again.chat.leave_lost("attic"),
+        ):
+            left: Deferred[Any] = leaves()
+            self.network.tell(again, Member("attic", place.room, row.leaf_hash))
+            self.failureResultOf(left, FoundedAnew)
         self.assertEqual(said(again, Leave), [])
 
     def test_leave_is_refused(self) -> None:

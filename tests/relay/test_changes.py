@@ -400,6 +400,22 @@ class VouchersTests(SynchronousTestCase):
         alice.vouch(attempt)
         self.assertIs(alice.refused(), Code.ATTEMPT)
 
+    def test_two_at_once_of_whom_one_is_asked(self) -> None:
+        """Neither is asked any more; the next is somebody who remains."""
+        relay = Relay()
+        alice, bob, carol = relay.room(3)
+        alice.lose()
+        joiner = relay.client()
+        joiner.join()
+        attempt = bob.asked()
+        alice = relay.again(alice)
+        alice.resume()
+        alice.hear()
+        alice.land(alice.removal(bob, carol))
+        self.assertEqual(bob.hears_all(Over), [Over(attempt)])
+        self.assertEqual(carol.hears_all(NewUser), [])
+        self.assertEqual(len(alice.hears_all(NewUser)), 1)
+
     def test_attempts_elsewhere_go_on(self) -> None:
         """A member removed here is still one there."""
         relay = Relay()
