@@ -84,13 +84,19 @@ class Ledger:
         if signed.entry.author != author:
             raise EntryRefused(why="its author is another")
         self.rates.check(Act.ENTRY, author, subject(self._room))
-        if isinstance(signed.entry.detail, Update):
+        if isinstance(signed.entry.detail, Update) and not self._is_ageing(author):
             self.rates.check(Act.UPDATE, author, subject(self._room))
         if signed.entry.prev == self.log.head:
             self.rates.count(Act.ENTRY, author)
         log = self.log.after(signed)
         self.check_view(signed.entry, self._history.newest(self._room))
         return log
+
+    def _is_ageing(self, member: bytes) -> bool:
+        """Whether *member* is more than half way to where its row is stale."""
+        row, membership = self.row_of(member), self.log.membership
+        rounds = membership.policy.rounds * len(membership.rows)
+        return row is not None and 2 * (self.log.epoch - row.leaf_epoch) > rounds
 
     def check_view(self, entry: Entry, newest: int) -> None:
         """
