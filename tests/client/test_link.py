@@ -263,8 +263,8 @@ class ReconnectTests(LinkCase):
 
     def test_pauses_grow(self) -> None:
         """
-        From seconds to a minute, until there is a connection on which something is said; then they
-        begin anew. One that is lost at once, as where the client cannot store anything, is a failure.
+        From seconds to a minute, until there is a connection on which something is said; then
+        they begin anew. One that is lost at once, as by a client with a full disk, is a failure.
         """
         self.network.reachable = False
         self.break_off()
