@@ -38,6 +38,8 @@ class Ledger:
     :ivar log: the log up to its newest entry that is durable.
     :ivar values: what is kept for single members.
     :ivar rates: what its members have done lately.
+    :ivar lacks: whether members may have entries that are lacking here: until one was written since
+        the relay was started, on which theirs could not stand.
     :ivar landed: the number of the newest entry.
     """
 
@@ -47,6 +49,7 @@ class Ledger:
         self.log = log
         self.values = values
         self.rates = Rates(clock, limits)
+        self.lacks = True
         self._room = log.room
         self._history = history
         self._limits = limits
@@ -144,6 +147,7 @@ class Ledger:
         return landed
 
     def _landed(self, seq: int, entry: Entry) -> int:
+        self.lacks = False
         if isinstance(entry.detail, Update):
             self.rates.count(Act.UPDATE, entry.author)
         return seq

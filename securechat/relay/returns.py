@@ -79,7 +79,7 @@ class Returns:
             raise self._refusal(Code.NO_ROOM, EVERYBODY_LEFT)
         until = self._until(session, line)
         if known != line.head:
-            if until is None and line.epoch > room.ledger.log.epoch:
+            if until is None and room.ledger.lacks and line.epoch > room.ledger.log.epoch:
                 self._ask_to_restore(session)
                 return
             raise self._fork()

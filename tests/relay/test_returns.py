@@ -318,6 +318,25 @@ class OlderCopyTests(SynchronousTestCase):
         for client in (self.alice, self.bob, self.carol):
             client.hear()
 
+    def test_only_until_an_entry_was_written_here(self) -> None:
+        """
+        What members could have beyond it would be another past. So where nothing is lacking nobody
+        can have an entry land without slices, past what is counted, or of who does not ask for it.
+        """
+        self.restore()
+        for client in (self.alice, self.bob):
+            client.resume(epoch=9, head=random_bytes(32))
+            client.hears(Behind)
+            client.resume()
+            client.hears(Resumed)
+        self.alice.land(self.alice.update())
+        self.alice.hear()
+        self.bob.hear()
+        self.bob.resume(epoch=9, head=random_bytes(32))
+        self.assertIs(self.bob.refused(), Code.FORK)
+        self.bob.says(Restore(self.bob.room, 9, self.bob.update().encode()))
+        self.assertIs(self.bob.refused(), Code.STATE)
+
     def test_numbers_go_on(self) -> None:
         """What a member has seen is not given out again."""
         self.alice.says(*(self.alice.frame() for _ in range(5)))
@@ -410,10 +429,12 @@ class OlderCopyTests(SynchronousTestCase):
         self.carol.log, self.carol.seq = self.before, 3
         self.carol.resume()
         self.carol.hears(Resumed)
-        self.carol.land(self.carol.update())
         self.bob.resume()
         self.bob.hears(Behind)
+        self.carol.land(self.carol.update())
         self.bob.says(first)
+        self.assertIs(self.bob.refused(), Code.FORK)
+        self.bob.resume()
         self.assertIs(self.bob.refused(), Code.FORK)
 
     def test_only_when_it_is_asked_for(self) -> None:
