@@ -119,12 +119,11 @@ class Player:
         """The messages that it was ever shown in the lobby."""
         return [each for each in self.heard(Message) if each.label == LABEL]
 
-    def begin_another_life(self, person: Person) -> None:
-        """From now on its client is that of *person*."""
+    def die(self) -> None:
+        """Its client is no more: what that one does from now on, nobody sees."""
         self._past += self.person.events
         self._past_lines += self.person.lines
-        self.person = person
-        self.absent = False
+        self.absent = True
 
 
 class Cast:
@@ -133,6 +132,7 @@ class Cast:
     :ivar history: what the relay has stored.
     :ivar copies: copies of that, the oldest first.
     :ivar said: what was said, by its text; no text is said twice.
+    :ivar inside: the heads of the entries by which somebody's client has come in.
     :ivar left: the numbers of the stream that people had when they left.
     :ivar came: the fingerprints of those who ever founded the room, or wanted to join it.
     :ivar refused: why something that somebody did came to nothing.
@@ -150,6 +150,7 @@ class Cast:
         self.said: dict[str, Said] = {}
         self.left: defaultdict[Player, list[int]] = defaultdict(list)
         self.came: set[bytes] = set()
+        self.inside: set[bytes] = set()
         self.refused: list[SecureChatError] = []
         for player in self.players.values():
             player.person.trust(*(each.person for each in self if each is not player))
@@ -205,6 +206,12 @@ class Cast:
             self.said[text] = Said(player, stay, ticket, told)
             self.network.clock.advance(0)  # accepted is what is stored
 
+    def talk(self) -> None:
+        """Let everybody in the room say something."""
+        for player in self:
+            if player.room is not None:
+                self.say(player)
+
     def leave(self, player: Player) -> None:
         """Let *player* leave the room."""
         assert player.room is not None
@@ -233,8 +240,9 @@ class Cast:
 
     def crash(self, player: Player) -> None:
         """The program of *player* is no more."""
-        player.begin_another_life(self.network.restarted(player.person))
-        player.absent = True
+        self.note_who_is_inside()
+        player.die()
+        player.person = self.network.restarted(player.person)
 
     def come_back(self, player: Player) -> None:
         """The program of *player* is started again, and comes back to the room if it was in it."""
@@ -301,6 +309,13 @@ class Cast:
         clock = self.network.clock
         self.history = SQLiteHistory(self._disk, clock)
         self.network.relay = RelayFactory(clock, addresses=[ADDRESS], history=self.history)
+
+    def note_who_is_inside(self) -> None:
+        """Write down whose clients have come into the room, and will find it again."""
+        for player in self.members:
+            room, state = player.room, player.person.state
+            if room is not None and state is not None and state.rooms(ADDRESS):
+                self.inside.add(room.first_entry.head)
 
     # How things go on
 

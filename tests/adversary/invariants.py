@@ -45,6 +45,7 @@ class Watcher:
 
     def look(self) -> None:
         """Check what holds whatever the relay does."""
+        self._cast.note_who_is_inside()
         for player in self._cast:
             self._nothing_false_is_shown(player)
             self._nothing_is_shown_twice(player)
@@ -170,7 +171,7 @@ class Watcher:
             match signed.entry.detail:
                 case Create() | Add() as detail:
                     member = detail.subject.fingerprint
-                    stays[member] = Stay(players[member], seq)
+                    stays[member] = Stay(players[member], seq, signed.head)
                 case Remove() as detail:
                     for member in detail.members:
                         stay = stays.pop(member)
@@ -179,6 +180,8 @@ class Watcher:
 
     def _as_heard(self, stay: Stay) -> Stay:
         """Return *stay* with the number from which on its player may hear nothing more."""
+        if stay.head not in self._cast.inside:
+            return attrs.evolve(stay, deaf=stay.first)  # its program has ended before
         ends = [each.seq for each in stay.player.heard(KeysLost)]
         ends += [seq + 1 for seq in self._cast.left[stay.player]]
         within = (each for each in ends if stay.first < each < stay.last)
@@ -209,12 +212,13 @@ class Watcher:
 @attrs.frozen
 class Stay:
     """
-    *player* is on the roster from the number *first* on, and from *last* on no more. Who leaves,
-    or is removed while it is away, may hear nothing more from *deaf* on.
+    *player* is on the roster by the entry that makes *head*, the number *first*, until the number
+    *last*. Who leaves, or is removed while it is away, may hear nothing more from *deaf* on.
     """
 
     player: Player
     first: int
+    head: bytes
     last: int = 2**53
     deaf: int = 2**53
 

@@ -68,6 +68,15 @@ class Living(RuleBasedStateMachine):
         for player in pick(who, (each for each in self.running if each.room is None)):
             self.cast.join(player)
 
+    @rule(who=somebody, rounds=st.integers(1, 12), whom=somebody)
+    def join_in_a_crash(self, who: int, rounds: int, whom: int) -> None:
+        """The newcomer, or who vouches for it, dies on the way."""
+        for player in pick(who, (each for each in self.running if each.room is None)):
+            self.cast.join(player)
+            self.cast.nudge(rounds)
+            for other in pick(whom, [player, *self.cast.members[:2]]):
+                self.cast.crash(other)
+
     @rule(who=somebody)
     def say(self, who: int) -> None:
         for player in pick(who, self.cast.members):
@@ -75,8 +84,7 @@ class Living(RuleBasedStateMachine):
 
     @rule()
     def talk(self) -> None:
-        for player in self.cast.members:
-            self.cast.say(player)
+        self.cast.talk()
 
     @rule(who=somebody)
     def leave(self, who: int) -> None:
