@@ -9,10 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.client import resuming
 from securechat.client.events import CaughtUp, Disconnected, Replaying, StorageFailed
 from securechat.client.state import MemoryState
-from securechat.errors import NoSuchRoom, RoomKnown, StateNotKept
+from securechat.errors import NoSuchRoom, NotConnected, RoomKnown, StateNotKept
 from securechat.group.events import Delivered
 from securechat.testing import Network, Person
-from securechat.wire import Found, FrameLine, Send
+from securechat.wire import Found, FrameLine, Resume, Send
 from tests.adversary.kit import LABEL, LyingNetwork, heard, room, said, texts
 
 
@@ -205,6 +205,13 @@ class RelayTests(ComingBackCase):
 
 class FullDiskTests(ComingBackCase):
     """The state cannot be stored."""
+
+    def test_the_relay_is_told_of_nothing_that_is_not_stored(self) -> None:
+        """To resume says what is here, and the relay then drops what it had kept for that."""
+        assert self.bob.state is not None
+        self.bob.state.full = True
+        self.failureResultOf(self.bob.chat.resume(room(self.bob)), NotConnected)
+        self.assertEqual(said(self.bob, Resume), [])
 
     def test_nothing_goes_out_and_nothing_is_lost(self) -> None:
         """
