@@ -34,7 +34,7 @@ MAX_LINE = 65_536
 MAX_BUNDLE = 1_280
 MAX_ENTRY = 16_384
 MAX_SEALED = 4_096
-MAX_RESPONSE = MAX_ENTRY + MAX_SEALED
+MAX_RESPONSE = 8_192
 MAX_CHUNK = 32_768
 SLICE = 1_168
 """Bytes of one slice: a secret of 32 bytes, sealed to a leaf key."""

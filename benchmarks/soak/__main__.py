@@ -14,8 +14,9 @@ import click
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
+from benchmarks.soak.outcome import Outcome
 from benchmarks.soak.plan import Plan
-from benchmarks.soak.play import Outcome, Play
+from benchmarks.soak.play import Play
 from benchmarks.soak.table import as_json, as_table
 from securechat.files import private_directory
 

@@ -41,7 +41,6 @@ class Actor:
         self._plan = plan
         self._address = address
         self._founds = founds
-        self._ending = False
         self._process: Process | None = None
         self._before = self._now = (0, 0)  # tallies
         self._question = 0

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, FirstError, TimeoutError
 from twisted.internet.task import LoopingCall, deferLater
 
 from benchmarks.soak.cast import Actor, all_of, make_homes
-from benchmarks.soak.count import Row, Traces, count
+from benchmarks.soak.count import Traces, count
+from benchmarks.soak.outcome import Outcome
 from benchmarks.soak.plan import Plan
 from benchmarks.soak.proxy import Proxy
 from benchmarks.soak.relay import Relay
@@ -26,33 +27,6 @@ QUIET_SECONDS = 180.0
 
 PROGRESS_SECONDS = 5.0
 ENOUGH_DEATHS = 2
-
-
-@attrs.frozen
-class Outcome:
-    """What came of a soak."""
-
-    rows: list[Row]
-    seconds: float
-    """How long it was played, without coming in and catching up."""
-    quiet_after: float | None
-    """In how many seconds all had caught up; None: they did not."""
-    relay_kills: int
-    client_kills: list[int]
-    cuts: int
-    changes: int
-    """How often a member knew that it had given a room new keys."""
-    departures: int
-    """How often a member knew that it had left a room."""
-    backs: list[float]
-    """In how many seconds each, after a kill or a cut, a member was live in all rooms."""
-    troubles: list[str]
-
-    @property
-    def good(self) -> bool:
-        """Whether all is as it has to be."""
-        right = all(row.right for row in self.rows)
-        return right and self.quiet_after is not None and not self.troubles
 
 
 class Play:

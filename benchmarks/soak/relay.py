@@ -48,6 +48,12 @@ class Relay:
         process.ended.addCallback(self._ended, listening)
         return Address.parse(await listening)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return int(self._process.transport.pid)
+
     async def restart(self) -> None:
         """Kill it, and start it again."""
         self.kills += 1

@@ -8,8 +8,8 @@ from statistics import median, quantiles
 import attrs
 
 from benchmarks.soak.count import Row
+from benchmarks.soak.outcome import Outcome
 from benchmarks.soak.plan import Plan
-from benchmarks.soak.play import Outcome
 
 COLUMNS = (
     "sent", "acknowledged", "uncertain", "dropped", "delivered", "lost", "doubled", "disordered",

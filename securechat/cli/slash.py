@@ -68,6 +68,7 @@ class Slash:
                     self.tell(Notice(line))
             case "/kick" if name.strip():
                 kicked = member(name.strip(), self.room, self.names, me=self.names.me)
+                self._say_when()
                 await self.client.kick(self.room, kicked)  # and the room tells
             case "/leave":
                 return await self._leave()
@@ -81,9 +82,14 @@ class Slash:
     async def _leave(self) -> bool:
         if not await self.questions.ask(AskToLeave(self.room.label)):
             return False
+        self._say_when()
         await self.client.leave(self.room)
         self.tell(Left(self.room.label))
         return True
+
+    def _say_when(self) -> None:
+        if not self.client.connected:
+            self.tell(Notice("that is done once there is a connection again"))
 
     def _over(self, result: bool | Failure, doing: Deferred[bool]) -> bool | Failure:
         self._under_way.remove(doing)

@@ -99,7 +99,7 @@ class Visit:
                 state=state,
                 may_vouch=_nobody,
             )
-            await _Visitor(reactor, client, names, view, self, act, lost).go()
+            await Visitor(reactor, client, names, view, self, act, lost).go()
 
         try:
             with (
@@ -113,7 +113,7 @@ class Visit:
 
 
 @attrs.define
-class _Visitor:
+class Visitor:
     """One visit."""
 
     reactor: Any

@@ -240,7 +240,13 @@ class Wording:
     def _entered(self, event: Entered) -> str:
         if event.founded:
             return f"you have founded #{event.label}, and are alone in it"
-        return f"you are in #{event.label}, {self._with(event.members, confirmed=event.confirmed)}"
+        text = f"you are in #{event.label}, {self._with(event.members)}"
+        if event.confirmed:
+            return text
+        return (
+            f"{text}. The room is unconfirmed: that it is the one your friends are in you know "
+            "from your voucher alone, until somebody else whom you trust has spoken here"
+        )
 
     def _coming_back(self, event: ComingBack) -> str:
         text = f"coming back to #{event.label}…"
@@ -249,20 +255,14 @@ class Wording:
         return f"{text} {count(event.unsent, 'line')} of the last time had not arrived yet"
 
     def _returned(self, event: Returned) -> str:
-        return (
-            f"here again in #{event.label}, {_since(event.messages)}; "
-            f"{self._with(event.members, confirmed=event.confirmed)}"
+        text = (
+            f"here again in #{event.label}, {_since(event.messages)}; {self._with(event.members)}"
         )
+        return text if event.confirmed else f"{text}. The room is unconfirmed still"
 
-    def _with(self, members: tuple[bytes, ...], *, confirmed: bool) -> str:
+    def _with(self, members: tuple[bytes, ...]) -> str:
         others = [self._names.of(each) for each in members if self._names.of(each) != ME]
-        text = f"with {', '.join(others)}" if others else "alone"
-        if confirmed:
-            return text
-        return (
-            f"{text}. The room is unconfirmed: that it is the one your friends are in you know "
-            "from your voucher alone, until somebody else whom you trust has spoken here"
-        )
+        return f"with {', '.join(others)}" if others else "alone"
 
     def _gone(self, event: MemberRemoved) -> str:
         by, member = self._names.of(event.by), self._names.of(event.member)

@@ -15,6 +15,7 @@ head. After a lost connection the same, once the member has caught up.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -64,7 +65,7 @@ class Changing:
     _log = Logger()
 
     def __init__(self, party: Party, room: Room, store: Callable[[], None]) -> None:
-        """:param store: has the room stored; `settled` is called once it is."""
+        """:param store: has the room stored; `stored` is called once it is."""
         self.staged = False
         self._party = party
         self._room = room
@@ -76,7 +77,8 @@ class Changing:
         self._attempt: Deferred[Any] | None = None
         self._stored: Deferred[None] | None = None
         self._owed: Deferred[LeafKeys | None] | None = None  # what the relay has to say
-        self._asked: tuple[int, int] | None = None  # the page of leaf keys that it owes
+        self._asked: tuple[int, int] | None = None  # the page of leaf keys that is waited for
+        self._asks: deque[tuple[int, int]] = deque()  # all that it has not answered, in order
         self._keys: dict[bytes, bytes] = {}  # leaf keys by their hashes
 
     def want(self, intent: Intent) -> Deferred[None]:
@@ -93,9 +95,15 @@ class Changing:
 
     # What the membership tells
 
+    def stored(self) -> None:
+        """What has become of the room is stored: what waited for that goes on, on this head."""
+        if self._stored is not None and self._head == self._room.place.head:
+            stored, self._stored = self._stored, None
+            stored.callback(None)
+
     def settled(self, *, live: bool) -> None:
         """
-        What has become of the room is stored.
+        What has become of the room is stored, and told.
 
         :param live: whether the member is one who can change it now.
         """
@@ -103,14 +111,12 @@ class Changing:
         if self._head != self._room.place.head:
             self._head = self._room.place.head
             self._drop()
-        stored, self._stored = self._stored, None
-        if stored is not None:
-            stored.callback(None)
         self._go_on()
 
     def connection_lost(self) -> None:
         """Nothing is on its way any more, unless it has arrived."""
         self._live = False
+        self._asks.clear()
         self._drop()
 
     def leave_alone(self, error: BaseException) -> None:
@@ -124,8 +130,11 @@ class Changing:
 
     def leaf_keys(self, line: LeafKeys) -> None:
         """Take a page of leaf keys."""
-        if self._asked == (line.epoch, line.first):
-            self._answered(line)
+        page = (line.epoch, line.first)
+        if self._asks and self._asks[0] == page:
+            self._asks.popleft()
+            if self._asked == page:
+                self._answered(line)
 
     def overtaken(self, line: Overtaken) -> None:
         """Another entry came first: nothing can be done before it is here."""
@@ -135,12 +144,15 @@ class Changing:
     def refused(self, line: ErrorLine) -> bool:
         """Take an `error` line, if it is about what is on its way."""
         intent = self._under_way
-        codes = (Code.ENTRY, Code.BUSY, Code.GONE)
-        if intent is None or line.code not in codes or line.subject != subject(self._room.id):
+        if line.subject != subject(self._room.id):
             return False
-        if line.code is Code.GONE and self._asked is not None:  # the roster is another by now
-            self._await_entry()
-        elif self.staged:
+        if line.code is Code.GONE and self._asks:
+            if self._asks.popleft() == self._asked:  # the roster is another by now
+                self._await_entry()
+            return True
+        if intent is None or line.code not in (Code.ENTRY, Code.BUSY, Code.GONE):
+            return False
+        if self.staged:
             self._give_up(intent, error_for(line))
         return True
 
@@ -192,6 +204,7 @@ class Changing:
             if each in known or number < asked:
                 continue
             self._asked = (epoch, number)
+            self._asks.append(self._asked)
             self._party.say(Leaves(room, epoch, number))
             page = await self._answer(LEAF_KEYS_SECONDS)
             assert page is not None  # nothing else answers this

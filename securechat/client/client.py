@@ -419,7 +419,10 @@ class ChatClient:
 
     def _resume(self, room: Room) -> Deferred[int]:
         membership = self._rooms.of(room)
-        return membership.resume() if self.connected else fail(NotConnected())
+        # What the relay is told to be here it no longer keeps for this member: it is stored first.
+        if not (self.connected and self._party.journal.commit()):
+            return fail(NotConnected())
+        return membership.resume()
 
     async def _close(self) -> None:
         self._closing = True

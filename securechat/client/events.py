@@ -97,6 +97,13 @@ class NotVouched(RoomEvent):
 
 
 @attrs.frozen
+class Replaying(RoomEvent):
+    """What was missed is on its way: all up to *seq* is here, and there is more."""
+
+    seq: int
+
+
+@attrs.frozen
 class CaughtUp(RoomEvent):
     """All that the relay has of the room is here; from now on it is live."""
 

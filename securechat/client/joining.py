@@ -126,10 +126,10 @@ class Joining:
         self._patient = patient
         self._rejoin = rejoin
         self._row: Leave | None = None  # what was said to be taken off the roster
+        self._vouched = False  # whether a member is, or was, about to let the newcomer in
         self._waiting: deque[Vouch] = deque(maxlen=MAX_VOUCHERS)
         self._answering: bytes | None = None  # the attempt that it is the turn of
         self._timer: IDelayedCall | None = None
-        self._met = False  # whether a voucher was answered
         self._entering: Entering | None = None
         self._doubts: SecureChatError | None = None
 
@@ -198,7 +198,11 @@ class Joining:
         """This newcomer is on the roster: if its user wants that, leave first."""
         if not self._rejoin or self._row is not None:
             self.failed(StateLost(label=self.label))
-        elif self._known not in (None, line.room) or self._rooms.has(line.room):
+        elif (
+            self._known not in (None, line.room)
+            or self._rooms.has(line.room)
+            or self._rooms.is_elsewhere(line.room, self.label)
+        ):
             # It may be another room of this user's that the relay wants to have it out of.
             self.failed(FoundedAnew(label=self.label))
         else:
@@ -236,7 +240,7 @@ class Joining:
             self._answer_next()
         else:
             self._begun.remember(number, attempt)
-            self._answering, self._met = number, True
+            self._answering, self._vouched = number, True
             self._wait(self._stalled)
             party.emit(VoucherMet(self.label, bundle.fingerprint))
             party.say(Challenge(number, challenge))
@@ -286,7 +290,7 @@ class Joining:
             return
         entrance = self._begun.landed(signed.head)
         if entrance is None:
-            self._let_in_before(signed.entry.room, detail.subject.leaf)
+            self._key_lost(Member(self.label, signed.entry.room, leaf_hash(detail.subject.leaf)))
             return
         self._waiting.clear()
         self._doubts = None
@@ -294,14 +298,20 @@ class Joining:
         self._entering = Entering(self._party, self._rooms, self.label, self._known, entrance)
         self._entering.done.addCallbacks(self._entered, self._not_entered)
 
-    def _let_in_before(self, room: bytes, leaf: bytes) -> None:
-        """An entry that has landed adds this newcomer, and the key to it is not here."""
+    def _key_lost(self, line: Member) -> None:
+        """
+        The newcomer is on the roster, and has no key to the entry that adds it. Where nobody has
+        vouched in this join, the relay says again what it said to an earlier run of the program,
+        with which the key went: this is a member who has lost its state. *line* is what the relay
+        says of such ones.
+        """
         if self._rejoin and self._row is None:
-            self._member(Member(self.label, room, leaf_hash(leaf)))
-        elif self._met:
+            self._stop_timer()
+            self._member(line)
+        elif self._vouched:
             why = "the key to the entry that adds you is not here"
             self._doubt(AdmissionRefused(label=self.label, step="user_added", why=why))
-        else:  # its program has ended between that and now
+        else:
             self._doubt(StateLost(label=self.label))
 
     def _doubt(self, error: SecureChatError) -> None:

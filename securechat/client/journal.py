@@ -34,8 +34,11 @@ class Keeper(Protocol):
     def changes(self) -> dict[str, bytes | None]:
         """Return the parts to keep that have changed since the last time."""
 
+    def stored(self) -> None:
+        """What has happened is stored: send what waited for that."""
+
     def settled(self, events: list[RoomEvent]) -> None:
-        """What has happened is stored: send, and tell."""
+        """And now tell it."""
 
 
 class Journal:
@@ -63,6 +66,7 @@ class Journal:
     def note(self, keeper: Keeper, events: Iterable[RoomEvent] = ()) -> None:
         """*keeper*'s room has changed, and has *events* to tell."""
         if self._state is None:
+            keeper.stored()
             keeper.settled(list(events))
             return
         noted = self._noted.setdefault(keeper, [])
@@ -74,6 +78,10 @@ class Journal:
                 case Delivered(text=str(text), seq=seq):
                     self._state.keep_message(keeper.room.id, seq, keeper.room.me, text)
         self._wait()
+
+    def awaits(self, keeper: Keeper) -> bool:
+        """Whether *keeper*'s room has changed since it was stored."""
+        return keeper in self._noted
 
     def forget(self, room: bytes) -> None:
         """Keep nothing of *room* but what was said there."""
@@ -94,6 +102,9 @@ class Journal:
                 self._failed(error)
                 return False
         noted, self._noted = self._noted, {}
+        # All is sent before anything is told: who is told may say more, which is not stored yet.
+        for keeper in noted:
+            keeper.stored()
         for keeper, events in noted.items():
             keeper.settled(events)
         return True

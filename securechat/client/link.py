@@ -126,6 +126,7 @@ class Link:
     # What the protocol of a connection tells
 
     def line_received(self, line: Line) -> None:
+        self._failures = 0  # it is of use, and not just there
         self._heard(line)
 
     def connection_lost(self, error: SecureChatError) -> None:
@@ -157,7 +158,7 @@ class Link:
             raise
 
     def _made(self, protocol: ClientProtocol) -> None:
-        self._dialling, self._connection, self._failures = None, protocol, 0
+        self._dialling, self._connection = None, protocol
         self._connected()
         self._connecting.fire(None)
 

@@ -96,7 +96,12 @@ class LeavingLost:
 
     def _member(self, line: Member) -> None:
         kept = {each.id for each in self._rooms.kept}
-        if self._known not in (None, line.room) or self._rooms.find(line.room) or line.room in kept:
+        if (
+            self._known not in (None, line.room)
+            or self._rooms.find(line.room)
+            or line.room in kept
+            or self._rooms.is_elsewhere(line.room, self.label)
+        ):
             # It may be another room of this user's that the relay wants to have it out of.
             self.failed(FoundedAnew(label=self.label))
         else:

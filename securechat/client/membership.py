@@ -84,6 +84,7 @@ class Membership:
         self._ended = ended
         self._greeted: frozenset[bytes] = frozenset()
         self._sent: dict[int, Waiters[int]] = {}  # by ticket, what somebody waits for
+        self._spoke = False  # since the heartbeat was told
         self._slice: Slice | None = None  # the own slice of the entry that is to come next
         self._resuming = Resuming(party, room)
         self._heartbeat = Heartbeat(party, room, self._note)
@@ -162,7 +163,7 @@ class Membership:
         mine, self._slice = self._slice, None
         sealed = mine.sealed if mine is not None and mine.seq == line.seq else None
         self._heartbeat.answered()  # what is on its way is dead by it
-        self._note(self.room.take_entry(line.seq, line.entry, sealed))
+        self._take(line.seq, self.room.take_entry(line.seq, line.entry, sealed))
         return self.room.inside and not was_inside
 
     def hear(self, line: InRoom) -> None:
@@ -190,7 +191,7 @@ class Membership:
         self._slice = None
         header = Header(line.epoch, line.row, line.n)
         frame = Frame(header, line.nonce, line.ciphertext)
-        self._note(self.room.take_frame(line.seq, frame))
+        self._take(line.seq, self.room.take_frame(line.seq, frame))
 
     def began(self) -> None:
         """The relay counts the client as live without a `resume`: it has just founded."""
@@ -250,8 +251,13 @@ class Membership:
         """Return the parts to keep that have changed since the last time."""
         return {**self.room.changes(), **self._schedule.changes()}
 
+    def stored(self) -> None:
+        """What has happened is stored: say what is to be said."""
+        self._changing.stored()
+        self._flush()
+
     def settled(self, events: Iterable[RoomEvent]) -> None:
-        """What has happened is stored: tell, and say what is to be said."""
+        """And now tell it, and do what follows from it."""
         for event in events:
             self._tell(event)
         if self.room.gone is not None:
@@ -262,7 +268,10 @@ class Membership:
         self._departing.settled(live=able)
         self._schedule.settled(live=able)
         self._leaver.settled(live=self.live and not self._changing.staged)
-        self._flush()
+        if not self._party.journal.awaits(self):
+            self._flush()  # what waited for the end of a change
+        self._heartbeat.settled(live=self.live, spoke=self._spoke)
+        self._spoke = False
 
     # How
 
@@ -277,19 +286,20 @@ class Membership:
         """The room has changed: have it stored, then go on in `settled`."""
         self._party.journal.note(self, events)
 
+    def _take(self, seq: int, events: list[RoomEvent]) -> None:
+        self._note([*events, *self._resuming.progress(seq)])
+
     def _greet(self) -> None:
         self._greeted = frozenset(self.room.log.membership.index)
         if self._name:
             self.room.greet(self._name)
 
     def _flush(self) -> None:
-        spoke = False
         while self.live and self.room.outgoing and not self._changing.staged:
             frame = self.room.outgoing.popleft()
             epoch, row, n = attrs.astuple(frame.header)
             self._party.say(Send(self.room.id, epoch, row, n, frame.nonce, frame.ciphertext))
-            spoke = True
-        self._heartbeat.settled(live=self.live, spoke=spoke)
+            self._spoke = True
 
     def _tell(self, event: RoomEvent) -> None:
         match event:

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
+from securechat.client.events import Replaying
 from securechat.client.party import Party
 from securechat.client.refusals import error_for, subject
 from securechat.client.waiters import Waiters
 from securechat.errors import RelayForked, SecureChatError
+from securechat.group.events import RoomEvent
 from securechat.group.room import Room
 from securechat.wire import Behind, ErrorLine, Restore, Resume
+
+PROGRESS = 1_000
+"""After how many numbers of the stream it is told again how far it is."""
 
 
 class Resuming:
     """
+    The ways back of this member.
+
     :ivar refusal: why the relay did not let the room be resumed, if it did not.
     """
 
@@ -44,6 +51,10 @@ class Resuming:
         self.refusal = None
         place = self._room.place
         self._party.say(Resume(place.room, place.epoch, place.head, self._room.seq))
+
+    def progress(self, seq: int) -> list[RoomEvent]:
+        """Number *seq* is here: say so now and then, where that was missed."""
+        return [Replaying(self._room.label, seq)] if self._asked and not seq % PROGRESS else []
 
     def caught_up(self, seq: int) -> None:
         """All up to *seq* is here, and stored: tell those who wait."""

@@ -60,6 +60,10 @@ class Rooms:
         """Return G of the room that *label* stands for, if that is known; raises as `find`."""
         return self._known.find(self._relay, label)
 
+    def is_elsewhere(self, room: bytes, label: str) -> bool:
+        """Whether the room G is known by another label than *label*, so that it is not that one."""
+        return any(each == room and other != label for _, other, each in self._known)
+
     def pin(self, room: Room) -> None:
         """Let the label of *room* stand for it from now on."""
         with self._party.storing():

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from securechat.group.detail import Update
 from securechat.group.entry import Entry, SignedEntry
 from securechat.group.keys import NOTHING_FRESH, confirmation, epoch_secret
 from securechat.group.roster import Row
@@ -25,30 +24,34 @@ class Change:
     signed: SignedEntry
     rows: tuple[Row, ...]
     """The rows of the roster after it that get slices, in order; none where nothing is fresh."""
+    _leaf: bytes
     _fresh: bytes = attrs.field(repr=False)
 
     @classmethod
-    def make(cls, entry: Entry, rows: tuple[Row, ...], chain: bytes, author: Identity) -> Change:
+    def make(
+        cls, entry: Entry, rows: tuple[Row, ...], leaf: bytes, chain: bytes, author: Identity
+    ) -> Change:
         """
         Return the change by *entry*, which leads to *rows*, signed by *author*.
 
+        :param leaf: the leaf key of *author* in these rows.
         :param chain: of the epoch before it.
         """
         fresh = random_bytes(KEY_LENGTH) if entry.detail.FRESH else NOTHING_FRESH
         tag = confirmation(epoch_secret(chain, fresh, entry), entry)
         signed = SignedEntry.make(entry, tag, author)
-        return cls(signed, rows if entry.detail.FRESH else (), fresh)
+        return cls(signed, rows if entry.detail.FRESH else (), leaf, fresh)
 
     def slices(self, keys: Sequence[bytes]) -> Iterator[bytes]:
         """
         Yield the slices, 1,168 bytes each, one for each of `rows`.
 
         :param keys: the leaf keys of `rows` as the relay has them, in the same order, with any
-            other bytes for one that is not to be had. The author of an update gets its slice
-            under its new key, whatever is given here.
+            other bytes for one that is not to be had. The author knows its own: its slice is
+            sealed to that, whatever is given here.
         """
         entry = self.signed.entry
         for row, key in zip(self.rows, keys, strict=True):
-            if isinstance(entry.detail, Update) and row.fingerprint == entry.author:
-                key = entry.detail.leaf
+            if row.fingerprint == entry.author:
+                key = self._leaf
             yield seal_slice(row, key, entry, self._fresh)

@@ -130,7 +130,8 @@ class Speaking(State):
         me = self._identity.fingerprint
         entry = self.log.proposed(detail, me, *self._transcript.newest)
         rows = self.log.membership_with(detail, me).rows
-        return Change.make(entry, rows, self._keys.chain, self._identity)
+        leaf = detail.leaf if isinstance(detail, Update) else self._keys.leaf.public
+        return Change.make(entry, rows, leaf, self._keys.chain, self._identity)
 
     def _check_keys(self) -> None:
         if self._keys.lost:

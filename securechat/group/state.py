@@ -203,8 +203,9 @@ class State:
 
     @property
     def waiting(self) -> tuple[int, ...]:
-        """The tickets of the messages that have not come back in the stream, in order."""
-        return tuple(self._outbox.said)
+        """The tickets of texts that have not come back in the stream, in order."""
+        said = self._outbox.said.items()
+        return tuple(ticket for ticket, each in said if each.text is not None)
 
     @property
     def outgoing(self) -> deque[Frame]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from securechat.relay.admission import Admission
 from securechat.relay.refusal import Refusal
+from securechat.relay.session import KNOCKS
 from securechat.wire import Code, ErrorLine, Queued
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Admissions that a room runs at once: each may ask every member."""
+
+_MINUTE = 60.0
 
 
 class Door:
@@ -32,16 +35,19 @@ class Door:
         """
         Admit *joiner*, now or when it is its turn.
 
-        :raises Refusal: if too many wait already, in all or from where *joiner* comes: identities
-            cost nothing to make.
+        :raises Refusal: if it has knocked too often, or too many wait already, in all or from
+            where *joiner* comes: identities cost nothing to make.
         """
-        limits = self._room.limits
+        limits, now = self._room.limits, self._room.clock.seconds()
+        if len(joiner.knocks) == KNOCKS and now - joiner.knocks[0] < _MINUTE:
+            raise self._busy("you have joined too often: try again in a minute")
         if len(self._waiting) >= limits.waiting_per_room:
             raise self._busy("too many wait to join this room: try again later")
         source = joiner.wire.source
         same = sum(each.joiner.wire.source == source for each in self._waiting)
         if same >= limits.waiting_per_address:
             raise self._busy("too many from your address wait to join this room: try again later")
+        joiner.knocks.append(now)
         joiner.joins[self._room.label] = admission = Admission(self._room, joiner)
         self._waiting.append(admission)
         if len(self._inside) < AT_ONCE:

@@ -23,18 +23,18 @@ class Handover:
     """The response, and where in the stream the entry is."""
 
     response: Response
-    view: int
-    """The newest number that the entry's author had seen: the next entry after it is this one."""
+    before: int
+    """The newest number when the entry was taken: the next entry after it is this one."""
 
     def encode(self) -> bytes:
-        """Return the CBOR array [attempt, sealed, view]."""
-        return encode(self.response.attempt, self.response.sealed, self.view)
+        """Return the CBOR array [attempt, sealed, before]."""
+        return encode(self.response.attempt, self.response.sealed, self.before)
 
     @classmethod
     def decode(cls, data: bytes) -> Handover:
         """Return the handover of which *data* is the encoding; raise `EncodingError`."""
-        attempt, sealed, view = shaped(decode(data), ID_LENGTH, bytes, int)
-        return cls(Response(attempt, sealed), view)
+        attempt, sealed, before = shaped(decode(data), ID_LENGTH, bytes, int)
+        return cls(Response(attempt, sealed), before)
 
     async def added(self, history: IHistory, room: bytes) -> bytes:
         """
@@ -42,7 +42,7 @@ class Handover:
 
         :raises Refusal: if it is not there, since the room is over.
         """
-        seq = self.view
+        seq = self.before
         while items := await history.read(room, seq, BATCH, b""):
             for item in items:
                 if item.is_entry:

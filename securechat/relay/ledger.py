@@ -38,6 +38,8 @@ class Ledger:
     :ivar log: the log up to its newest entry that is durable.
     :ivar values: what is kept for single members.
     :ivar rates: what its members have done lately.
+    :ivar lacks: whether members may have entries that are lacking here: until one was written since
+        the relay was started, on which theirs could not stand.
     :ivar landed: the number of the newest entry.
     """
 
@@ -47,6 +49,7 @@ class Ledger:
         self.log = log
         self.values = values
         self.rates = Rates(clock, limits)
+        self.lacks = True
         self._room = log.room
         self._history = history
         self._limits = limits
@@ -84,13 +87,19 @@ class Ledger:
         if signed.entry.author != author:
             raise EntryRefused(why="its author is another")
         self.rates.check(Act.ENTRY, author, subject(self._room))
-        if isinstance(signed.entry.detail, Update):
+        if isinstance(signed.entry.detail, Update) and not self._is_ageing(author):
             self.rates.check(Act.UPDATE, author, subject(self._room))
         if signed.entry.prev == self.log.head:
             self.rates.count(Act.ENTRY, author)
         log = self.log.after(signed)
         self.check_view(signed.entry, self._history.newest(self._room))
         return log
+
+    def _is_ageing(self, member: bytes) -> bool:
+        """Whether *member* is more than half way to where its row is stale."""
+        row, membership = self.row_of(member), self.log.membership
+        rounds = membership.policy.rounds * len(membership.rows)
+        return row is not None and 2 * (self.log.epoch - row.leaf_epoch) > rounds
 
     def check_view(self, entry: Entry, newest: int) -> None:
         """
@@ -138,6 +147,7 @@ class Ledger:
         return landed
 
     def _landed(self, seq: int, entry: Entry) -> int:
+        self.lacks = False
         if isinstance(entry.detail, Update):
             self.rates.count(Act.UPDATE, entry.author)
         return seq

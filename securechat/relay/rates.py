@@ -18,6 +18,9 @@ from securechat.relay.limits import Limits
 from securechat.relay.refusal import Refusal
 from securechat.wire import Code
 
+MAX_SKIPS = 4
+"""How often in an hour. Once is enough for each time that a relay is restored."""
+
 
 class Act(Enum):
     """What is counted."""
@@ -28,12 +31,15 @@ class Act(Enum):
     """Of these, an update that has landed."""
     RESTORE = auto()
     """An entry that the relay lacks."""
+    SKIP = auto()
+    """To have seen numbers that the relay has not given out: they are passed over."""
 
 
 _WORDS = {
     Act.ENTRY: "you have changed this room too often",
     Act.UPDATE: "you have updated your keys lately",
     Act.RESTORE: "you have restored as much as a member can know",
+    Act.SKIP: "you have been ahead of this relay too often",
 }
 
 
@@ -46,6 +52,7 @@ class Rates:
             Act.ENTRY: (limits.entries_per_minute, 60.0),
             Act.UPDATE: (1, limits.update_seconds),
             Act.RESTORE: (CONSENT_WINDOW, 3_600.0),
+            Act.SKIP: (MAX_SKIPS, 3_600.0),
         }
         self._times: dict[tuple[Act, bytes], deque[float]] = {}
 

@@ -79,7 +79,7 @@ class Returns:
             raise self._refusal(Code.NO_ROOM, EVERYBODY_LEFT)
         until = self._until(session, line)
         if known != line.head:
-            if until is None and line.epoch > room.ledger.log.epoch:
+            if until is None and room.ledger.lacks and line.epoch > room.ledger.log.epoch:
                 self._ask_to_restore(session)
                 return
             raise self._fork()
@@ -90,6 +90,8 @@ class Returns:
         if session.over:
             return
         if line.seq > newest:
+            room.ledger.rates.check(Act.SKIP, session.fingerprint, subject(room.id))
+            room.ledger.rates.count(Act.SKIP, session.fingerprint)
             room.history.skip(room.id, line.seq)
         room.enter(session, line.seq, resuming=True, until=until)
 

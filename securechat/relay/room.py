@@ -195,7 +195,7 @@ class Room:
             raise EntryRefused(why="its subject is not of this attempt")
         if self.ledger.full:
             raise EntryRefused(why="the room is full")
-        handover = Handover(response, log.newest.seq).encode()
+        handover = Handover(response, self.history.newest(self.id)).encode()
         kept: Changes = {(Kind.HANDOVER, joiner.fingerprint): handover}
         seq = await self.ledger.land(log, {}, besides=kept)
         self.ledger.values.apply(kept)
@@ -218,6 +218,8 @@ class Room:
             removed = self._take(self.ledger.take(item)) if item.is_entry else []
             for cursor in self._live.values():
                 cursor.push(item)
+            for cursor in removed:
+                self.leave(cursor.session)  # all of them, before others are asked in their place
             for cursor in removed:
                 self._expel(cursor.session)
         if any(item.is_entry for item in items):
@@ -244,8 +246,7 @@ class Room:
         return removed
 
     def _expel(self, session: Session) -> None:
-        """The member of *session* is none any more."""
-        self.leave(session)
+        """The member of *session* is none any more: nothing that it began goes on."""
         if session.staging is not None and session.staging.room is self:
             session.staging.drop()
         for attempt in list(session.attempts.values()):
@@ -270,6 +271,7 @@ class Room:
         self.departures.close(gone)
         for session in self.online:
             session.rooms.pop(self.id).stop()
+            self.leave(session)
             self._expel(session)
             session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
 

@@ -8,6 +8,7 @@ it has been told of; a line about any other attempt is about none.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -55,6 +56,9 @@ RoomLine: TypeAlias = (
 )
 """What clients say about a room, by its name."""
 
+KNOCKS = 10
+"""Joins that a connection begins in a minute: each is shown to somebody, and costs nothing."""
+
 _log = Logger()
 
 _NOT_STORED = ErrorLine(
@@ -88,6 +92,7 @@ class Session:
 
     :ivar rooms: where it is live: G to its place in the room's stream.
     :ivar joins: the labels that it is joining.
+    :ivar knocks: when it began to join last, in any room.
     :ivar attempts: the attempts that it knows of, as voucher or as joiner.
     :ivar admitted: the rooms that it was added to on this connection.
     :ivar staging: the entry that it has begun.
@@ -101,6 +106,7 @@ class Session:
         self.bundle = bundle.encode()
         self.rooms: dict[bytes, Cursor] = {}
         self.joins: dict[str, Admission | Comeback] = {}
+        self.knocks: deque[float] = deque(maxlen=KNOCKS)
         self.attempts: dict[bytes, Attempt] = {}
         self.admitted: set[bytes] = set()
         self.staging: Staging | None = None

@@ -48,6 +48,14 @@ def entry_of(item: Item) -> SignedEntry:
     return SignedEntry.decode(said.entry)
 
 
+def _epoch_of(item: Item) -> int:
+    """Return the epoch that *item* starts, or the one that it is a frame of."""
+    if item.is_entry:
+        return entry_of(item).entry.epoch
+    _, _, _, epoch, _ = item.line.split(b" ", 4)
+    return int(epoch)
+
+
 class Cursor:
     """
     The place of *session*'s client in the stream of *room* (G).
@@ -126,6 +134,9 @@ class Cursor:
             self._reading = False
 
     def _caught_up(self) -> None:
+        if self.until is not None:  # the client says that it has what came after it was removed
+            self._end()
+            return
         self._live = True
         if self._owes_leaves:
             self._owes_leaves = False
@@ -138,12 +149,16 @@ class Cursor:
     def _write(self, item: Item) -> None:
         if self._over:
             return
+        left = 1 if self.until is None else self.until - _epoch_of(item)
+        if left < 0 or (left == 0 and not item.is_entry):
+            self._end()
+            return
         self._seq = item.seq
         sealed = item.slices.get(self.session.fingerprint)
         if sealed is not None:
             self.session.say(Slice(self._room, item.seq, sealed))
         self.session.wire.write(item.line)
-        if self.until is not None and item.is_entry and self.until <= entry_of(item).entry.epoch:
+        if left == 0:
             self._end()
 
     def _end(self) -> None:

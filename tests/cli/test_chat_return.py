@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 
+from securechat.relay.retention import Retention
 from tests.cli.chatting import ChatTestCase
 from tests.cli.processes import Process
 
@@ -112,6 +114,38 @@ class ReturnTests(ChatTestCase):
         await bob.says(r"the relay is shutting down, retrying in \d+ s")
         await bob.says("alice: sleep well\n")
         await bob.says("here again in #lobby, 1 message since you were away")
+
+    async def test_full_disk(self) -> None:
+        """Where nothing can be kept nothing is shown, and it is said why, once; then it goes on."""
+        alice = await self.founder()
+        bob = self.chat(self.bob)
+        await bob.says("you are in")
+        limits = resource.prlimit(bob.transport.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(bob.transport.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+        alice.type("hello")
+        await bob.says(r"cannot be kept in .*state\.sqlite: .* Make room on the disk")
+        await bob.says(r"nothing is sent or shown until then, retrying in \d+ s\n")
+        await bob.says(r"nothing is sent or shown until then, retrying in \d+ s\n")
+        self.assertEqual(bob.output.count("Make room on the disk"), 1)
+        self.assertNotIn("alice: hello", bob.output)
+        resource.prlimit(bob.transport.pid, resource.RLIMIT_FSIZE, limits)
+        await bob.says("alice: hello\n")
+        await bob.says("here again in #lobby, 1 message since you were away")
+
+    async def test_away_past_retention(self) -> None:
+        """Who was away for longer than the relay keeps messages is told which are missing."""
+        await self.relay.end()
+        self.relay.forget(Retention(retain_messages=2))
+        await self.relay.begin()
+        await self.meet(self.alice, self.bob)
+        alice = self.chat(self.alice)
+        alice.type("one", "two", "three", "four")
+        alice.end_input()
+        await self.ends(alice, 0)
+        bob = self.chat(self.bob)
+        await bob.says(r"numbers \d+ to \d+ of the room are missing: you were away for longer")
+        await bob.says("alice: three\nalice: four\n")
+        await bob.says("here again in #lobby, 2 messages since you were away")
 
     async def test_moved(self) -> None:
         """A member comes back by another way to the same relay."""

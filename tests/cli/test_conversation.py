@@ -26,6 +26,7 @@ from securechat.cli.questions import Questions
 from securechat.client.events import Connected, Disconnected, Refusal, StorageFailed
 from securechat.errors import (
     FateUnknown,
+    KeysGone,
     NotAMember,
     NotConnected,
     NotText,
@@ -34,8 +35,10 @@ from securechat.errors import (
     StateNotKept,
     Superseded,
     Undelivered,
+    WasRemoved,
 )
-from securechat.group.events import Delivered, Message
+from securechat.group.detail import Why
+from securechat.group.events import Delivered, KeysLost, Message, Removed
 from securechat.group.messages import Kind
 from securechat.group.room import Room
 from securechat.group.roster import Policy
@@ -195,6 +198,21 @@ class ConversationTests(SynchronousTestCase):
         self.client.emit(Refusal(NotAMember(label="lobby")))
         self.failureResultOf(self.running, NotAMember)
 
+    def test_keys_lost(self) -> None:
+        """Who loses the keys, or is removed, is told so, and that is the end."""
+        me = self.client.room.roster[0].fingerprint
+        for event, error in (
+            (KeysLost("lobby", me, 5), KeysGone),
+            (Removed("lobby", me, Why.KICKED, 5), WasRemoved),
+        ):
+            client, terminal = Client(), Terminal()
+            running = self.converse(client, terminal)
+            client.emit(event)
+            self.failureResultOf(running, error)
+        self.assertNotIn(Staying, map(type, self.told))
+        self.running.cancel()
+        self.failureResultOf(self.running)
+
     def test_events_before_the_room(self) -> None:
         """A connection that ends before the room was entered fails where it is waited for."""
         client, terminal = Client(), Terminal()
@@ -257,6 +275,13 @@ class HomecomingTests(SynchronousTestCase):
         self.assertEqual(self.told[-1], Delivered("lobby", self.tickets[2] + 1, 7, "four"))
         self.assertEqual(len([each for each in self.told if isinstance(each, ArrivedLate)]), 1)
         self.running.cancel()
+
+    def test_keys_are_lost(self) -> None:
+        """Who comes back without the keys is told what to do, and that is the end."""
+        self.room._keys.wipe()
+        self.joining.callback(self.room)
+        error = self.failureResultOf(self.running, KeysGone).value
+        self.assertIn("--rejoin", str(error))
 
     def test_it_fails(self) -> None:
         """Then that is why the conversation ends, and there is nothing to stay in."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from securechat import keyfile
 from securechat.address import Address
 from securechat.cli import rooms
+from securechat.cli.profile import Profile
 from securechat.client.directory import StateDirectory
 from securechat.client.known import KnownRooms
 from securechat.group.messages import Kind
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from tests.cli import CommandTestCase
+from tests.group.kit import ALICE, BOB, room_of
 
 ADDRESS = "securechat://relay.example/lobby"
 
@@ -126,6 +130,28 @@ class ListTests(RoomsTestCase):
                 "undelivered": 1,
             },
         )
+
+    def test_removed_and_unconfirmed(self) -> None:
+        """Who was removed, and who has heard nobody but the voucher, reads so."""
+        for removed, words, member in (
+            (False, "you are one of 2 members, unconfirmed", True),
+            (True, "you were removed", False),
+        ):
+            self.home = Path(self.mktemp()).absolute()
+            keyfile.create(self.home, BOB, None)
+            Profile("bob", BOB.bundle).save(self.home)
+            stream, (alice, bob) = room_of(ALICE, BOB)
+            if removed:
+                stream.remove(alice, bob)
+            else:
+                bob.room._hearing.confirmed = False
+            relay = Address.parse(ADDRESS).relay
+            self.known().learn(relay, "lobby", bob.room.id)
+            with StateDirectory.open(self.home, BOB) as state:
+                state.save(relay, bob.room.id, bob.room.changes())
+                state.commit()
+            self.assertIn(words, self.ok("rooms", "list"))
+            self.assertEqual(self.json("rooms", "list")[0]["member"], member)
 
     def test_lost_keys(self) -> None:
         """A member whose keys are lost reads what to do."""

@@ -143,6 +143,7 @@ class SlashTests(RoomTestCase):
         self.answers: list[Deferred[Any]] = []
         self.questions = Questions(Clock(), self.told.append, somebody=True)
         self.gone = 0
+        self.connected = True
         client: Any = self
         self.slash = Slash(client, self.room, self.names, self.questions, self.told.append, self.go)
 
@@ -194,6 +195,14 @@ class SlashTests(RoomTestCase):
         self.answers[1].errback(NotConnected())
         whys = [type(each.why) for each in self.told if isinstance(each, NotDone)]
         self.assertEqual(whys, [NobodyCalled, CalledYou, NoSuchCommand, NotConnected])
+
+    def test_without_a_connection(self) -> None:
+        """What has to wait says so."""
+        self.connected = False
+        for line in "/kick bob", "/leave":
+            self.slash.take(line)
+            self.questions.answer("y")
+            self.assertEqual(self.told[-1], Notice("that is done once there is a connection again"))
 
     def test_leave(self) -> None:
         """It asks; after a yes the user has left once the relay has stored it."""

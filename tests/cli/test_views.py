@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.cli import happenings
-from securechat.cli.happenings import Entered, Failed, Happening, NotSent
+from securechat.cli.happenings import (
+    ComingBack,
+    Entered,
+    Failed,
+    Happening,
+    NotSent,
+    Returned,
+)
 from securechat.cli.names import Names
 from securechat.cli.views import JSONView, TextView
 from securechat.cli.wording import ALARMS
@@ -28,7 +35,15 @@ from securechat.client.events import (
     Refusal,
     StorageFailed,
 )
-from securechat.errors import ConnectFailed, ConnectionLost, NotConnected, NotText
+from securechat.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    NotConnected,
+    NotText,
+    RelayClosing,
+    RelaySilent,
+    StateNotKept,
+)
 from securechat.fingerprint import short, to_groups
 from securechat.group import events as room_events
 from securechat.group.detail import Why
@@ -86,7 +101,7 @@ class TextTests(SynchronousTestCase):
 
     def test_every_event_has_a_line_or_none(self) -> None:
         """Whatever happens is told in one line, or is nothing to tell a person."""
-        silent = {"RoomEvent", "CaughtUp", "Delivered", "Vouched", "Failed"}
+        silent = {"RoomEvent", "Replaying", "CaughtUp", "Delivered", "Vouched", "Failed"}
         for event in every_happening():
             line = TextView(names(), asks=False, colour=False)(event)
             name = type(event).__name__
@@ -120,6 +135,50 @@ class TextTests(SynchronousTestCase):
         self.assertIsNotNone(self.view(CaughtUp("lobby", 5)))
         self.assertIsNone(self.view(CaughtUp("lobby", 6)))
         self.assertIsNone(self.view(Disconnected(lost, None)))
+
+    def test_full_disk(self) -> None:
+        """It is said once what is wrong, and with each try that nothing goes on until then."""
+        full = StateNotKept(path="state.sqlite", why="disk is full")
+        for _ in range(2):
+            self.assertEqual(self.view(StorageFailed(full)), f"* {full}")
+            for _ in range(2):
+                self.assertIn("nothing is sent or shown", self.view(Disconnected(full, 2.0)) or "")
+                self.assertIsNone(self.view(StorageFailed(full)))
+            self.view(Connected())
+        self.assertIn("a file of yours", self.view(StorageFailed(OSError(28, "full"))) or "")
+
+    def test_why_the_relay_is_away(self) -> None:
+        """A relay that stops, or says nothing, is told without advice."""
+        closing, silent = RelayClosing(words="bye"), RelaySilent(address="a", seconds=63.2)
+        self.assertEqual(
+            self.view(Disconnected(closing, 2.0)),
+            "* the relay is shutting down, retrying in 2 s",
+        )
+        self.assertEqual(
+            self.view(Disconnected(silent, 2.0)),
+            "* the relay has not answered for 63 s, retrying in 2 s",
+        )
+
+    def test_messages_missed(self) -> None:
+        """What came since the connection was lost is counted, whatever came before."""
+        lost = ConnectionLost(address="a", why="it broke")
+        self.view(Message("lobby", BOB, "hello", 3))
+        for _ in range(2):
+            self.view(Disconnected(lost, 3.6))
+            self.view(Message("lobby", BOB, "hello", 4))
+            self.view(Disconnected(lost, 3.6))
+            self.view(Message("lobby", BOB, "hello", 5))
+            self.assertIn("2 messages since", self.view(CaughtUp("lobby", 5)) or "")
+
+    def test_coming_back(self) -> None:
+        """Who is alone reads so; what has not arrived is counted."""
+        self.assertEqual(self.view(ComingBack("lobby", 0)), "* coming back to #lobby…")
+        self.assertIn("2 lines of the last time", self.view(ComingBack("lobby", 2)) or "")
+        self.assertEqual(
+            self.view(Returned("lobby", (ME,), True, 0)),
+            "* here again in #lobby, no message since you were away; alone",
+        )
+        self.assertIn("unconfirmed", self.view(Returned("lobby", (ME, BOB), False, 1)) or "")
 
     def test_members_of_a_confirmed_room(self) -> None:
         """Who enters sees who is there; what is confirmed is not called unconfirmed."""

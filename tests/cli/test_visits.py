@@ -89,14 +89,9 @@ class MembersTests(VisitTestCase):
             self.assertIn(f"The process {alice.transport.pid} uses", other.errors)
 
     async def test_relay_is_away(self) -> None:
-        """A relay that is not there is an error of the network, and interrupts are heard."""
+        """A relay that is not there is an error of the network."""
         await self.relay.end()
         await self.ends(self.visit("members", self.alice), 3)
-
-    async def test_elsewhere(self) -> None:
-        """If the same identity comes from elsewhere meanwhile, the visit ends with that."""
-        bob = self.visit("kick", self.alice, "bob")  # nobody else is there to do it with
-        await self.ends(bob, 0)
 
 
 class LeaveTests(VisitTestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError
 
 from securechat.client import changing
-from securechat.client.events import Disconnected
+from securechat.client.events import Disconnected, Refusal
 from securechat.client.refusals import subject
 from securechat.errors import (
     EntryRefused,
@@ -39,7 +39,7 @@ from securechat.wire import (
     Slices,
     serialise,
 )
-from tests.adversary.kit import LABEL, room, said, texts
+from tests.adversary.kit import LABEL, heard, room, said, texts
 from tests.client.changes import ChangesCase
 
 
@@ -557,6 +557,35 @@ class RelayTests(ChangesCase):
         self.network.get(self.bob.chat.renew(room(self.bob)))
         self.network.get(kicked)
         self.agree(self.alice, self.bob)
+
+    def test_leaf_keys_are_gone_and_asked_for_anew(self) -> None:
+        """The entry came before the answer, which is not taken for one to the next question."""
+        asked = self.network.hold(Leaves, by=self.alice)
+        kicked = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)
+        self.network.settle()
+        self.network.get(self.bob.chat.renew(room(self.bob)))
+        self.network.be_honest()
+        self.assertEqual(len(asked), 2)
+        self.release(self.alice, asked)
+        self.assertIn(Code.GONE, [each.code for each in heard(self.alice, ErrorLine)])
+        self.network.get(kicked)
+        self.assertEqual(self.alice.heard(Disconnected), [])
+        self.agree(self.alice, self.bob)
+
+    def test_leaf_keys_are_gone_and_not_wanted(self) -> None:
+        """Nobody is told of an answer to what was given up."""
+        asked = self.network.hold(Leaves, by=self.alice)
+        kicked = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)
+        self.network.settle()
+        kicked.cancel()
+        self.failureResultOf(kicked, CancelledError)
+        self.network.get(self.bob.chat.renew(room(self.bob)))
+        self.network.be_honest()
+        self.release(self.alice, asked)
+        self.network.settle()
+        self.assertIn(Code.GONE, [each.code for each in heard(self.alice, ErrorLine)])
+        self.assertEqual(self.alice.heard(Refusal), [])
+        self.agree(self.alice, self.bob, self.carol)
 
     def test_took_too_long(self) -> None:
         """The relay forgets what takes too long, and says so."""

@@ -6,12 +6,13 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.client.events import CaughtUp, Disconnected, StorageFailed
+from securechat.client import resuming
+from securechat.client.events import CaughtUp, Disconnected, Replaying, StorageFailed
 from securechat.client.state import MemoryState
-from securechat.errors import NoSuchRoom, RoomKnown, StateNotKept
+from securechat.errors import NoSuchRoom, NotConnected, RoomKnown, StateNotKept
 from securechat.group.events import Delivered
 from securechat.testing import Network, Person
-from securechat.wire import Found, FrameLine, Send
+from securechat.wire import Found, FrameLine, Resume, Send
 from tests.adversary.kit import LABEL, LyingNetwork, heard, room, said, texts
 
 
@@ -61,6 +62,21 @@ class RestartTests(ComingBackCase):
         assert self.bob.state is not None
         kept = [each.text for each in self.bob.state.messages(room(self.bob).id)]
         self.assertEqual(kept[-2:], ["one", "two"])
+
+    def test_a_long_absence(self) -> None:
+        """It is told now and then how far the way back is, and not any more once it is over."""
+        self.bob = self.network.restarted(self.bob)
+        self.patch(resuming, "PROGRESS", 10)
+        for number in range(25):
+            self.network.speak(self.alice, str(number))
+        self.network.get(self.bob.chat.connect())
+        self.network.get(self.bob.chat.join(LABEL))
+        seqs = [each.seq for each in self.bob.heard(Replaying)]
+        self.assertEqual(seqs, [10, 20, 30])
+        self.assertEqual(self.bob.heard(CaughtUp)[-1].seq, room(self.bob).seq)
+        for number in range(10):
+            self.network.speak(self.alice, str(number))
+        self.assertEqual(len(self.bob.heard(Replaying)), 3)
 
     def test_what_was_said_and_not_sent_is_sent(self) -> None:
         """A message that was accepted goes out after the restart, once, and is delivered."""
@@ -141,6 +157,13 @@ class FoundingTests(SynchronousTestCase):
             self.network.get(self.alice.chat.join(LABEL))
         self.network.get(self.alice.chat.found(LABEL))
 
+    def test_it_cannot_be_stored(self) -> None:
+        """Then the relay hears nothing of it: nobody could come back to such a room."""
+        assert self.alice.state is not None
+        self.alice.state.full = True
+        self.failureResultOf(self.failed(LABEL))
+        self.assertEqual(said(self.alice, Found), [])
+
     def test_it_was_refused(self) -> None:
         """Nothing of it is kept."""
         bob = self.network.client("bob")
@@ -182,6 +205,13 @@ class RelayTests(ComingBackCase):
 
 class FullDiskTests(ComingBackCase):
     """The state cannot be stored."""
+
+    def test_the_relay_is_told_of_nothing_that_is_not_stored(self) -> None:
+        """To resume says what is here, and the relay then drops what it had kept for that."""
+        assert self.bob.state is not None
+        self.bob.state.full = True
+        self.failureResultOf(self.bob.chat.resume(room(self.bob)), NotConnected)
+        self.assertEqual(said(self.bob, Resume), [])
 
     def test_nothing_goes_out_and_nothing_is_lost(self) -> None:
         """

@@ -28,7 +28,7 @@ from securechat.errors import (
 )
 from securechat.identity import Identity
 from securechat.testing import ADDRESS, Network
-from securechat.wire import ErrorLine, Join
+from securechat.wire import ErrorLine, Join, Resumed
 
 ME = Identity.generate()
 
@@ -262,7 +262,10 @@ class ReconnectTests(LinkCase):
         self.assertEqual(self.told, [ConnectionLost, "connected"])
 
     def test_pauses_grow(self) -> None:
-        """From seconds to a minute, until there is a connection; then they begin anew."""
+        """
+        From seconds to a minute, until there is a connection on which something is said; then
+        they begin anew. One that is lost at once, as by a client with a full disk, is a failure.
+        """
         self.network.reachable = False
         self.break_off()
         while len(self.pauses) < 15:
@@ -275,6 +278,10 @@ class ReconnectTests(LinkCase):
         self.network.reachable = True
         self.network.turn(61)
         self.assertTrue(self.link.up)
+        self.break_off()
+        self.assertEqual(self.pauses[-1], grown[-1])
+        self.network.turn(61)
+        self.link.line_received(Resumed(bytes(32), 1))
         self.break_off()
         self.assertEqual(self.pauses[-1], grown[0])
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
 from securechat.client.events import Rejoining, Waiting
 from securechat.client.joining import ATTEMPT_SECONDS
+from securechat.client.known import KnownRooms
 from securechat.client.refusals import subject
 from securechat.client.state import MemoryState
 from securechat.errors import (
@@ -17,9 +22,19 @@ from securechat.errors import (
 from securechat.group.events import KeysLost, MemberRemoved, Message
 from securechat.group.roster import Policy
 from securechat.testing import Person
-from securechat.wire import Changed, Code, ErrorLine, Join, Leave, Leaving, Member, Slice, UserAdded
+from securechat.wire import (
+    Changed,
+    Code,
+    ErrorLine,
+    Join,
+    Leave,
+    Leaving,
+    Member,
+    Slice,
+    UserAdded,
+)
 from tests.adversary.kit import LABEL, room, said, texts
-from tests.client.changes import ChangesCase
+from tests.client.changes import ChangesCase, last
 
 
 class LostStateTests(ChangesCase):
@@ -111,6 +126,25 @@ class LostStateTests(ChangesCase):
         self.fails(joined, FoundedAnew)
         self.assertEqual(said(again, Leave), [])
 
+    def test_a_room_that_is_known_by_another_label(self) -> None:
+        """Nor from one of which nothing is kept, if he knows by which label he has been there."""
+        self.network.get(self.alice.chat.found("attic"))
+        known = KnownRooms()
+        first = self.network.client("erin", trusts=[self.alice], known=known)
+        self.alice.trust(first)
+        self.network.get(first.chat.join(LABEL))
+        place, row = room(first).place, room(first).roster[-1]
+        self.vanish(first)
+        again = self.network.client("erin", identity=first.identity, known=known)
+        for leaves in (
+            lambda: again.chat.join("attic", rejoin=True),
+            lambda: again.chat.leave_lost("attic"),
+        ):
+            left: Deferred[Any] = leaves()
+            self.network.tell(again, Member("attic", place.room, row.leaf_hash))
+            self.failureResultOf(left, FoundedAnew)
+        self.assertEqual(said(again, Leave), [])
+
     def test_leave_is_refused(self) -> None:
         """The join ends with the reason."""
         self.network.hold(Leave, by=self.bob)
@@ -136,6 +170,47 @@ class LostStateTests(ChangesCase):
         self.network.tell(self.bob, Leaving(room(self.alice).id, bytes(32), bytes(64)))
         self.assertNoResult(joined)
         self.network.be_honest()
+
+
+class NeverEnteredTests(ChangesCase):
+    """Dave's program died when he had been added, and before he was in the room."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        dave = self.network.person("dave", trusts=self.people, state=MemoryState())
+        self.alice.trust(dave)
+        self.network.get(dave.chat.connect())
+        self.network.hold(UserAdded, to=dave)
+        dave.chat.join(LABEL)
+        self.network.settle()
+        self.network.be_honest()
+        self.dave = self.network.restarted(dave)
+        self.network.get(self.dave.chat.connect())
+
+    def test_without_a_word(self) -> None:
+        """What the relay says again is of no use: he is told that he can leave and come back."""
+        joined = self.dave.chat.join(LABEL)
+        self.network.turn(2 * ATTEMPT_SECONDS)
+        self.assertIn("--rejoin", self.fails(joined, StateLost))
+        self.assertEqual(said(self.dave, Leave), [])
+
+    def test_rejoins(self) -> None:
+        """He leaves, is removed, and is let in again."""
+        self.network.get(self.dave.chat.join(LABEL, rejoin=True))
+        self.assertIn(Rejoining(LABEL), self.dave.events)
+        (gone,) = self.carol.heard(MemberRemoved)
+        self.assertEqual(gone.member, self.dave.fingerprint)
+        self.agree(self.alice, self.bob, self.carol, self.dave)
+
+    def test_said_again_after_the_leave(self) -> None:
+        """A relay that has taken the leave, and says the same again, is not obeyed again."""
+        self.network.hold(Leave, by=self.dave)
+        joined = self.dave.chat.join(LABEL, rejoin=True)
+        self.network.settle()
+        self.network.tell(self.dave, last(self.dave, UserAdded))
+        self.network.turn(2 * ATTEMPT_SECONDS)
+        self.fails(joined, StateLost)
+        self.assertEqual(len(said(self.dave, Leave)), 1)
 
 
 class LostKeysTests(ChangesCase):

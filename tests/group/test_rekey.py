@@ -134,10 +134,17 @@ class ChangeTests(RekeyCase):
         change = self.kick()
         keys = [self.stream.leaves[row.leaf_hash] for row in change.rows]
         self.assertNotIn(ABSENT, list(change.slices(keys)))
-        self.assertEqual(list(change.slices([keys[1], keys[0]])), [ABSENT, ABSENT])
         one, other = change.slices([keys[0], b""])
         self.assertNotEqual(one, ABSENT)
         self.assertEqual(other, ABSENT)
+
+    def test_the_author_knows_its_own_key(self) -> None:
+        """A relay that gives no right key for anybody does not make the author lose its keys."""
+        change = self.kick()
+        own, other = change.slices([b"", self.stream.leaves[change.rows[0].leaf_hash]])
+        self.assertEqual(other, ABSENT)
+        self.alice.feed(4, change.signed.encode(), own)
+        self.assertFalse(self.alice.room.stuck)
 
     def test_as_many_keys_as_rows(self) -> None:
         """To forget one is a mistake of the program."""

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.relay.admission import NOBODY_HERE, NOBODY_VOUCHES
 from securechat.relay.limits import Limits
 from securechat.relay.refusal import subject
+from securechat.relay.session import KNOCKS
 from securechat.wire import (
     AddUser,
     Asked,
@@ -557,6 +558,24 @@ class DoorTests(SynchronousTestCase):
             assert isinstance(error, ErrorLine)
             self.assertIs(error.code, Code.NOBODY)
             self.assertTrue(joiner.hung_up)
+
+    def test_a_newcomer_that_knocks_again_and_again(self) -> None:
+        """Members are not shown more of it than a few a minute; others may join all the same."""
+        relay = Relay()
+        (alice,) = relay.room(1)
+        again, other = relay.client(), relay.client()
+        for _ in range(KNOCKS):
+            again.says(Join("lobby"), Cancel("lobby"))
+        again.hear()
+        again.says(Join("lobby"))
+        self.assertIs(again.refused(), Code.BUSY)
+        self.assertEqual(len(alice.hears_all(NewUser)), KNOCKS)
+        other.says(Join("lobby"))
+        self.assertEqual(len(alice.hears_all(NewUser)), 1)
+        relay.clock.advance(60)
+        other.lose()
+        again.says(Join("lobby"))
+        self.assertEqual(len(alice.hears_all(NewUser)), 1)
 
     def test_a_join_is_asked_for_once(self) -> None:
         """Inside or waiting, a second `join` of the same room is refused."""

@@ -295,6 +295,27 @@ class RateTests(SynchronousTestCase):
         alice.land(alice.update())
         self.assertEqual(kinds(alice.hear()), [Slice, Changed])
 
+    def test_an_update_of_who_would_be_stale_soon(self) -> None:
+        """
+        Half way to where anybody may remove it a member need not wait for its hour: others could
+        write entries so fast that it is removed before.
+        """
+        relay = Relay(limits=Limits(entries_per_minute=100))
+        alice, bob = relay.room(2)
+        bob.land(bob.update())
+        policy = Policy(rounds=5)
+        for count in range(6):  # of 10, after which Bob's row is stale
+            for member in (alice, bob):
+                member.hear()
+            bob.begin(bob.update())
+            self.assertIs(bob.refused(), Code.BUSY, count)
+            alice.land(alice.change(Reform(policy, (alice.fingerprint,), ())))
+        bob.hear()
+        bob.land(bob.update())
+        self.assertEqual(kinds(bob.hear()), [Slice, Changed])
+        bob.begin(bob.update())
+        self.assertIs(bob.refused(), Code.BUSY)
+
     def test_what_does_not_land_does_not_count(self) -> None:
         """An update that came too late may be made anew."""
         relay = Relay()
@@ -399,6 +420,22 @@ class VouchersTests(SynchronousTestCase):
         self.assertEqual(kinds(bob.hear()), [Slice, Changed, NewUser])
         alice.vouch(attempt)
         self.assertIs(alice.refused(), Code.ATTEMPT)
+
+    def test_two_at_once_of_whom_one_is_asked(self) -> None:
+        """Neither is asked any more; the next is somebody who remains."""
+        relay = Relay()
+        alice, bob, carol = relay.room(3)
+        alice.lose()
+        joiner = relay.client()
+        joiner.join()
+        attempt = bob.asked()
+        alice = relay.again(alice)
+        alice.resume()
+        alice.hear()
+        alice.land(alice.removal(bob, carol))
+        self.assertEqual(bob.hears_all(Over), [Over(attempt)])
+        self.assertEqual(carol.hears_all(NewUser), [])
+        self.assertEqual(len(alice.hears_all(NewUser)), 1)
 
     def test_attempts_elsewhere_go_on(self) -> None:
         """A member removed here is still one there."""

@@ -221,6 +221,28 @@ class RemovedTests(SynchronousTestCase):
         again.says(self.carol.frame())
         self.assertIs(again.refused(), Code.NOT_MEMBER)
 
+    def test_it_claims_to_know_more(self) -> None:
+        """
+        Whatever number it says that it has, it gets nothing that came after the entry which
+        removed it: no frames, no entries, and not who leaves.
+        """
+        old = self.relay.again(self.bob)
+        dave = self.relay.client()
+        dave.join_by(self.alice)
+        changed = self.kick(self.carol), self.kick(self.bob)
+        self.alice.says(self.alice.frame())
+        self.alice.land(self.alice.update())
+        self.alice.hear()
+        self.alice.says(self.alice.frame(n=0))
+        self.alice.leave()
+        newest = changed[-1].seq + 3
+        for seq in range(changed[0].seq, newest + 1):
+            old.resume(seq=seq)
+            heard = old.hear()
+            self.assertEqual(heard[:-1], [each for each in changed if each.seq > seq])
+            assert isinstance(heard[-1], ErrorLine)
+            self.assertIs(heard[-1].code, Code.NOT_MEMBER)
+
     def test_it_knows_already(self) -> None:
         """Then it is just told that it is no member."""
         self.kick(self.bob)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,8 +18,10 @@ from securechat.group.log import Log
 from securechat.group.roster import Policy
 from securechat.primitives import random_bytes
 from securechat.relay.handover import Handover
+from securechat.relay.history import Item
 from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
+from securechat.relay.rates import MAX_SKIPS
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.returns import MAX_SKIP
 from securechat.relay.sqlite import SQLiteHistory
@@ -314,6 +318,25 @@ class OlderCopyTests(SynchronousTestCase):
         for client in (self.alice, self.bob, self.carol):
             client.hear()
 
+    def test_only_until_an_entry_was_written_here(self) -> None:
+        """
+        What members could have beyond it would be another past. So where nothing is lacking nobody
+        can have an entry land without slices, past what is counted, or of who does not ask for it.
+        """
+        self.restore()
+        for client in (self.alice, self.bob):
+            client.resume(epoch=9, head=random_bytes(32))
+            client.hears(Behind)
+            client.resume()
+            client.hears(Resumed)
+        self.alice.land(self.alice.update())
+        self.alice.hear()
+        self.bob.hear()
+        self.bob.resume(epoch=9, head=random_bytes(32))
+        self.assertIs(self.bob.refused(), Code.FORK)
+        self.bob.says(Restore(self.bob.room, 9, self.bob.update().encode()))
+        self.assertIs(self.bob.refused(), Code.STATE)
+
     def test_numbers_go_on(self) -> None:
         """What a member has seen is not given out again."""
         self.alice.says(*(self.alice.frame() for _ in range(5)))
@@ -327,6 +350,24 @@ class OlderCopyTests(SynchronousTestCase):
         self.assertEqual([c.hears(FrameLine).seq for c in (self.alice, self.bob)], [9, 9])
         self.alice.resume(seq=9 + MAX_SKIP + 1)
         self.assertIs(self.alice.refused(), Code.FORK)
+
+    def test_numbers_go_on_a_few_times_only(self) -> None:
+        """
+        Numbers that were passed over look to everybody like messages that the relay hides, so
+        no member can have the relay pass over some as often as it likes.
+        """
+        for time in range(1, MAX_SKIPS + 1):
+            self.alice.resume(seq=10 * time)
+            self.assertEqual(self.alice.hears(Resumed).seq, 10 * time)
+        self.alice.resume(seq=1_000)
+        self.assertIs(self.alice.refused(), Code.BUSY)
+        self.alice.resume(seq=10 * MAX_SKIPS)
+        self.alice.hears(Resumed)
+        self.bob.resume(seq=1_000)
+        self.assertEqual(self.bob.hears(Resumed).seq, 1_000)
+        self.relay.clock.advance(3_600)
+        self.alice.resume(seq=2_000)
+        self.assertEqual(self.alice.hears(Resumed).seq, 2_000)
 
     def test_entries_come_from_a_member(self) -> None:
         """The relay says up to where it knows; then the member resumes, and all go on."""
@@ -388,10 +429,12 @@ class OlderCopyTests(SynchronousTestCase):
         self.carol.log, self.carol.seq = self.before, 3
         self.carol.resume()
         self.carol.hears(Resumed)
-        self.carol.land(self.carol.update())
         self.bob.resume()
         self.bob.hears(Behind)
+        self.carol.land(self.carol.update())
         self.bob.says(first)
+        self.assertIs(self.bob.refused(), Code.FORK)
+        self.bob.resume()
         self.assertIs(self.bob.refused(), Code.FORK)
 
     def test_only_when_it_is_asked_for(self) -> None:
@@ -492,23 +535,48 @@ class OlderCopyTests(SynchronousTestCase):
 class HandoverTests(SynchronousTestCase):
     """What a newcomer gets once more."""
 
+    def setUp(self) -> None:
+        self.history = StoredHistory()
+        self.relay = Relay(history=self.history)
+        (self.alice,) = self.relay.room(1)
+        self.bob = self.relay.client()
+
+    def admit(self) -> list[int]:
+        """
+        Let Bob be added behind 20 frames, of which Alice has seen none, and join again; return
+        after which numbers the relay has read what it then gives him.
+        """
+        self.alice.says(*(self.alice.frame(ciphertext=bytes(10_000)) for _ in range(20)))
+        self.bob.join()
+        attempt = self.alice.asked()
+        self.alice.vouch(attempt)
+        self.bob.challenge(attempt)
+        self.alice.respond(attempt)
+        self.alice.add(attempt, self.bob, seq=1)
+        self.history.store()
+        self.bob.hear()
+        reads: list[int] = []
+
+        def read(room: bytes, after: int, most: int, member: bytes) -> Deferred[Sequence[Item]]:
+            reads.append(after)
+            return MemoryHistory.read(self.history, room, after, most, member)
+
+        self.patch(self.history, "read", read)
+        self.bob.join()
+        self.assertEqual(kinds(self.bob.hear()), [Response, UserAdded])
+        return reads
+
     def test_the_entry_is_behind_many_frames(self) -> None:
-        """It is found all the same."""
-        history = StoredHistory()
-        relay = Relay(history=history)
-        (alice,) = relay.room(1)
-        alice.says(*(alice.frame(ciphertext=bytes(10_000)) for _ in range(20)))
-        bob = relay.client()
-        bob.join()
-        attempt = alice.asked()
-        alice.vouch(attempt)
-        bob.challenge(attempt)
-        alice.respond(attempt)
-        alice.add(attempt, bob, seq=1)
-        bob.lose()
-        again = relay.client(bob.identity)
-        again.join()
-        self.assertEqual(kinds(again.hear()), [Response, UserAdded])
+        """
+        It is not searched for, however old the view of who wrote it: else each `join` would have
+        the relay read all of them.
+        """
+        self.assertEqual(self.admit(), [21])
+
+    def test_frames_that_were_stored_together_with_it(self) -> None:
+        """It is found behind these all the same."""
+        self.history.slow = True
+        self.assertEqual(self.admit(), [1, 5, 9, 13, 17])
 
     def test_the_room_is_over(self) -> None:
         """Then there is nothing."""
