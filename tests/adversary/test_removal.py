@@ -118,6 +118,27 @@ class FormerMember(RemovalCase):
         self.assertRaises(NotAMember, self.mallory.chat.send, where, "and I?")
 
 
+    def test_who_is_away(self) -> None:
+        """
+        The relay keeps no slice for who is removed while it is away. So that one reads only what
+        was said before the first change, is told that its keys are lost, and then why.
+        """
+        self.network.speak(self.alice, "one")
+        self.network.reachable = False
+        self.network.wire(self.mallory).near.lose()
+        self.network.get(self.alice.chat.renew(room(self.alice)))
+        self.network.speak(self.alice, "two")
+        self.kick(self.mallory)
+        self.network.reachable = True
+        self.network.turn(5)
+        self.assertEqual([text for _, text in texts(self.mallory)], ["one"])
+        (lost,) = self.mallory.heard(KeysLost)
+        (removed,) = self.mallory.heard(Removed)
+        self.assertLess(lost.seq, removed.seq)
+        self.assertEqual(removed.by, self.alice.fingerprint)
+        self.assertEqual(self.mallory.chat.rooms, ())
+
+
 class Rights(RemovalCase):
     """D7: who may throw out whom."""
 
