@@ -117,7 +117,6 @@ class FormerMember(RemovalCase):
         self.assertEqual((removed.by, removed.why), (self.alice.fingerprint, Why.KICKED))
         self.assertRaises(NotAMember, self.mallory.chat.send, where, "and I?")
 
-
     def test_who_is_away(self) -> None:
         """
         The relay keeps no slice for who is removed while it is away. So that one reads only what
