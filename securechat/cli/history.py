@@ -59,7 +59,7 @@ def history(
     label = str(address.room)
     room = KnownRooms.open(home, identity).find(address, label)
     if room is None or not (home / STATE_FILE).exists():
-        click.echo(f"Nothing is kept of #{label} there.", err=True)
+        _nothing(label)
         return
     names = Names(identity.fingerprint, profile.name, TrustStore.open(home, identity))
     with closing(Database(home / STATE_FILE)) as database:
@@ -69,7 +69,9 @@ def history(
                 archive.forget(room)
             click.echo(f"Forgotten: no message of #{label} is kept.", err=True)
             return
+        found = False
         for message in deque(_all(archive, room), maxlen=last) if last else _all(archive, room):
+            found = True
             if as_json:
                 echo_json(
                     {
@@ -84,6 +86,16 @@ def history(
             else:
                 when = message.when.astimezone().strftime("%Y-%m-%d %H:%M")
                 click.echo(f"{when} {printable(f'{names.of(message.sender)}: {message.text}')}")
+    if not found:
+        _nothing(label)
+
+
+def _nothing(label: str) -> None:
+    click.echo(
+        f"No message of #{label} is kept. From now on they are in a chat that is begun with "
+        "securechat chat --keep-messages.",
+        err=True,
+    )
 
 
 def _all(archive: Archive, room: bytes) -> Iterator[KeptMessage]:
