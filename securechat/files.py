@@ -12,6 +12,7 @@ permission) stays the `OSError` that it is: it names the file.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -23,6 +24,20 @@ from pathlib import Path
 from securechat.errors import DamagedFile, FileExists, NotPrivate
 
 _OTHERS = 0o077
+
+_NEXT = {
+    errno.EACCES: "Have its owner give you access, or choose another place.",
+    errno.ENOSPC: "Make room on the disk, and try again.",
+    errno.EROFS: "Choose a place that can be written.",
+}
+"""What to do about the refusals that are met most."""
+
+
+def told(error: OSError) -> str:
+    """Return what *error* says to a person: which file, why, and what to do next."""
+    where = f"{error.filename}: " if error.filename else ""
+    after = f". {_NEXT[error.errno]}" if error.errno in _NEXT else ""
+    return f"{where}{error.strerror or error}{after}"
 
 
 def private_directory(path: Path) -> None:
@@ -74,6 +89,9 @@ def write_private(path: Path, data: bytes, *, replace: bool = False) -> None:
             os.link(temporary, path)  # as rename, but it never replaces
     except FileExistsError:
         raise FileExists(path=path) from None
+    except OSError as error:
+        error.filename = str(path)  # which a write lacks, and the temporary name says nothing
+        raise
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.errors import DamagedFile, FileExists, NotPrivate
-from securechat.files import locked, private_directory, read_private, write_private
+from securechat.files import locked, private_directory, read_private, told, write_private
 
 
 def mode(path: Path) -> int:
@@ -52,11 +53,15 @@ class FileTests(SynchronousTestCase):
         write_private(self.path, b"old")
 
         def full(descriptor: int) -> None:
-            raise OSError("no space left")
+            raise OSError(errno.ENOSPC, "no space left")
 
         self.patch(os, "fsync", full)
-        with self.assertRaises(OSError):
+        with self.assertRaises(OSError) as caught:
             write_private(self.path, b"new", replace=True)
+        self.assertEqual(
+            told(caught.exception),
+            f"{self.path}: no space left. Make room on the disk, and try again.",
+        )
         self.assertEqual(read_private(self.path, 9), b"old")
         self.assertEqual(os.listdir(self.home), ["file"])
 

@@ -22,6 +22,7 @@ from securechat.cli.rooms import rooms
 from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
 from securechat.errors import SecureChatError
+from securechat.files import told
 
 
 class Command(click.Group):
@@ -36,8 +37,7 @@ class Command(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever reads the output has enough of it
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            fail(f"{where}{error.strerror or error}")
+            fail(told(error))
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # from the end of the prompt to a new line
             raise click.exceptions.Exit(INTERRUPTED) from None

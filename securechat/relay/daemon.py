@@ -21,7 +21,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from securechat.errors import NoAddress, SecureChatError
-from securechat.files import private_directory, write_private
+from securechat.files import private_directory, told, write_private
 from securechat.relay.database import NAME
 from securechat.relay.factory import RelayFactory
 from securechat.relay.history import IHistory
@@ -43,8 +43,10 @@ def make_service(options: RelayOptions) -> IService:
     """
     try:
         return Daemon(options)
-    except (SecureChatError, OSError) as error:
+    except SecureChatError as error:
         raise SystemExit(f"securechat relay: {error}") from None
+    except OSError as error:
+        raise SystemExit(f"securechat relay: {told(error)}") from None
 
 
 class Daemon(MultiService):

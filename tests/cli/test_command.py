@@ -77,10 +77,12 @@ class ErrorTests(CommandTestCase):
         )
 
     def test_what_the_operating_system_refuses(self) -> None:
-        """A full disk is said with the file that it is about."""
+        """A full disk is said with the file that it is about, and what to do."""
         error = OSError(28, "No space left on device", "trust")
+        room = "Make room on the disk, and try again."
         self.assertEqual(
-            self.failing_with(error), (1, "securechat: trust: No space left on device\n")
+            self.failing_with(error),
+            (1, f"securechat: trust: No space left on device. {room}\n"),
         )
         self.assertEqual(self.failing_with(OSError("odd")), (1, "securechat: odd\n"))
 
