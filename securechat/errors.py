@@ -682,6 +682,13 @@ class HistoryError(SecureChatError):
 
 
 @_error
+class NoHistory(HistoryError):
+    """There is no history {path}. Say with --state-dir where the relay has its own."""
+
+    path: Path
+
+
+@_error
 class HistoryLocked(HistoryError):
     """
     Another relay is using the history {path}. Stop that one, or give this one a directory of its

@@ -94,7 +94,7 @@ def verify(home: Path, file: Path | None, state: Path) -> None:
         click.echo(_line(verdict))
     if wrong:
         fail(f"{wrong} of {count} rooms are not as they should be: bring back a backup")
-    click.echo(f"{count} rooms, and all is as it should be.")
+    click.echo(f"{count:,} room{'' if count == 1 else 's'}, and all is as it should be.")
 
 
 def _line(verdict: Verdict) -> str:

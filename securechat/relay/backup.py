@@ -26,16 +26,20 @@ def back_up(history: Path, copy: Path, progress: Progress) -> None:
     Copy the *history* as it is at this moment to the file *copy*, which only its owner may read.
 
     It is copied by SQLite's backup API, in one read transaction: what the relay writes
-    meanwhile neither gets in nor makes the copy begin anew.
+    meanwhile neither gets in nor makes the copy begin anew. The copy never has another mode than
+    0600.
 
     :raises FileExists: if there is a file *copy*.
     :raises HistoryError: if the history cannot be read, or the copy cannot be written.
-    :raises OSError: if there is no history, or no directory for the copy.
+    :raises OSError: if the system does not let the history be read, or the copy be finished.
     """
     with closing(open_to_read(history)) as source:
         if copy.exists():
             raise FileExists(path=copy)
-        descriptor, temporary = tempfile.mkstemp(dir=copy.parent, prefix=f".{copy.name}.")  # 0600
+        try:
+            descriptor, temporary = tempfile.mkstemp(dir=copy.parent, prefix=f".{copy.name}.")
+        except OSError as error:
+            raise BackupFailed(path=copy, why=error.strerror or str(error)) from None
         try:
             _copy(source, temporary, progress)
             os.fsync(descriptor)

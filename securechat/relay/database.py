@@ -24,6 +24,7 @@ from securechat.errors import (
     HistoryFull,
     HistoryLocked,
     HistoryVersion,
+    NoHistory,
 )
 from securechat.files import private_file
 from securechat.relay import schema
@@ -107,10 +108,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """
     Return a connection to the history *path* that changes nothing, also while a relay uses it.
 
-    :raises HistoryError: if it cannot be read, or is of another version than this one.
-    :raises FileNotFoundError: if there is none.
+    :raises HistoryError: if there is none, it cannot be read, or is of another version than this
+        one.
+    :raises OSError: if the system does not let it be read.
     """
-    os.close(os.open(path, os.O_RDONLY))  # the system says better than SQLite what is wrong
+    try:
+        os.close(os.open(path, os.O_RDONLY))  # the system says better than SQLite what is wrong
+    except FileNotFoundError:
+        raise NoHistory(path=path) from None
     with explained(path):
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT, isolation_level=None

@@ -62,8 +62,8 @@ def verify(path: Path) -> Iterator[Verdict]:
 
     :return: a verdict on each room, in the order of their labels, as it is found. The first
         takes a while, since before it the file itself is checked.
-    :raises HistoryError: if it is damaged as a file, or cannot be read.
-    :raises OSError: if there is none.
+    :raises HistoryError: if there is none, it is damaged as a file, or cannot be read.
+    :raises OSError: if the system does not let it be read.
     """
     with closing(open_to_read(path)) as connection, explained(path):
         _check_file(connection, path)

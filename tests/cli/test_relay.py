@@ -56,7 +56,8 @@ class RelayCommandTests(CommandTestCase):
     def test_no_history(self) -> None:
         """The file that was looked for is named; by default it is the relay's usual one."""
         self.history.unlink()
-        self.assertIn(str(self.history), self.fails(1, "relay", "verify", self.option))
+        complaint = self.fails(1, "relay", "verify", self.option)
+        self.assertIn(f"no history {self.history}. Say with --state-dir", complaint)
         with patch("platformdirs.user_data_path", lambda name: self.state / name):
             self.assertEqual(default_state(), self.state / "securechat-relay")
             self.assertIn("securechat-relay/history.sqlite", self.fails(1, "relay", "verify"))

@@ -286,8 +286,8 @@ class VerifyTests(StoredTestCase):
                 list(verify(self.path))
 
     def test_there_is_none(self) -> None:
-        """The system says so; none is made by that."""
-        with self.assertRaises(FileNotFoundError):
+        """It is said so; none is made by that."""
+        with self.assertRaises(errors.NoHistory):
             list(verify(self.path))
         self.assertFalse(self.path.exists())
 
@@ -360,9 +360,15 @@ class BackupTests(StoredTestCase):
         with self.assertRaises(errors.HistoryDamaged):
             back_up(self.path, self.copy, self.progress)
         self.path.unlink()
-        with self.assertRaises(FileNotFoundError):
+        with self.assertRaises(errors.NoHistory):
             back_up(self.path, self.copy, self.progress)
         self.assertFalse(self.copy.exists())
+
+    def test_no_directory(self) -> None:
+        """Where the copy cannot be, it is said of the copy."""
+        copy = self.copy.parent / "nowhere" / "copy"
+        with self.assertRaisesRegex(errors.BackupFailed, "nowhere/copy was not made: No such"):
+            back_up(self.path, copy, self.progress)
 
     def test_a_damage_that_is_met_as_it_is_copied(self) -> None:
         """It is said, and nothing is left."""
