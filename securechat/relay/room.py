@@ -47,7 +47,7 @@ from securechat.wire import (
 )
 
 _STORAGE = ErrorLine(
-    Code.STORAGE, "-", "this relay cannot store what was said: connect again, and say it again"
+    Code.STORAGE, "-", "this relay cannot store what was said, as whoever runs it finds in its log"
 )
 
 
@@ -276,9 +276,11 @@ class Room:
             session.say(ErrorLine(Code.NO_ROOM, subject(self.id), EVERYBODY_LEFT))
 
     def _failed(self, error: SecureChatError) -> None:
-        """What was appended since the last item is lost, because of *error*."""
+        """What was appended since the last item is not stored, because of *error*."""
         self._logger.critical(
-            "what was said in #{label} is lost: {why}", label=self.label, why=error
+            "what was said in #{label} is not stored, and not passed on: {why}",
+            label=self.label,
+            why=error,
         )
         self.ledger.forget()
         for session in self.online:

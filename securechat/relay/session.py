@@ -61,8 +61,10 @@ KNOCKS = 10
 
 _log = Logger()
 
-_NOT_STORED = ErrorLine(
-    Code.STORAGE, "-", "this relay cannot store what you said: connect again, and say it again"
+_NO_HISTORY = ErrorLine(
+    Code.STORAGE,
+    "-",
+    "this relay cannot use its history, as whoever runs it finds in its log: connect again later",
 )
 _FAULT = ErrorLine(Code.STORAGE, "-", "this relay has a fault: connect again later")
 
@@ -158,8 +160,8 @@ class Session:
         if isinstance(reason.value, Refusal):
             self.wire.refuse(reason.value)
         elif isinstance(reason.value, SecureChatError):
-            _log.critical("what a client said cannot be stored: {why}", why=reason.value)
-            self.wire.hang_up(_NOT_STORED)
+            _log.critical("a client cannot be answered: {why}", why=reason.value)
+            self.wire.hang_up(_NO_HISTORY)
         else:
             _log.failure("A client's line could not be handled", reason)
             self.wire.hang_up(_FAULT)
