@@ -55,7 +55,12 @@ def revoke(home: Path, source: str, passphrase: Passphrase, as_json: bool) -> No
     if successor is not None:
         who = f"An earlier identity of {who}"
     click.echo(f"{who} is revoked:\n\n    {to_groups(revoked.fingerprint)}\n")
-    click.echo("You vouch for that identity no more, and it can never be added again.")
+    click.echo(
+        "You vouch for that identity no more, and it can never be added again. Your chat takes"
+    )
+    click.echo(
+        "it out of the room, in a minute or some. The others trust it until they have the file."
+    )
     if successor is not None:
         name = successor.petname
         click.echo(

@@ -272,7 +272,10 @@ class Wording:
             case Why.STALE:
                 return f"{by} removed {member}, who was away for too long"
             case Why.REVOKED:
-                return f"{by} removed {member}, whose identity is revoked: trust them no more"
+                return (
+                    f"{by} removed {member}, whose identity is revoked: trust them no more "
+                    "(securechat trust remove)"
+                )
             case _:
                 return f"{by} removed {member}"
 
