@@ -98,7 +98,7 @@ class Crowd:
         room = Room.found(founder, LABEL, policy, lambda _: True)
         created = room.first_entry
         room.take_entry(1, created.encode())
-        leaf_of[founder.fingerprint] = created.entry.detail.subject.leaf  # type: ignore[union-attr]
+        leaf_of[founder.fingerprint] = created.entry.detail.subject.leaf  # type: ignore[union-attr]  # of a create entry
         people = [Identity.generate() for _ in range(members - 1)]
         for seq, each in enumerate(people, start=2):
             leaf = XWing.generate()
