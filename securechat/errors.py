@@ -634,8 +634,9 @@ class FoundedAnew(SecureChatError):
 @_error
 class RoomKnown(SecureChatError):
     """
-    You know a room #{label} at this relay, and the relay has lost it or hides it. To found it
-    anew would put another room in its place: choose another name, or forget the old room first.
+    You know a room #{label} at this relay, and the relay has lost it or hides it. Ask whoever
+    runs it, and the others in the room, by another way. To found it anew would put another room
+    in its place: choose another name, or forget the old room first.
     """
 
     label: str
