@@ -69,8 +69,8 @@ from securechat.text import printable
 ALARMS = {
     Reason.REPLAYED: "the relay sent again what was here already; it is not shown twice. Once, "
     "after a reconnection, it is a fault; often, ask who runs the relay",
-    Reason.DROPPED: "messages of {who} were left out, and what they say from now on cannot be "
-    "shown. Ask them, by another way, what they said",
+    Reason.DROPPED: "messages of {who} were left out, and what they say cannot be shown until the "
+    "keys are new (securechat renew, or within a day). Ask them, by another way, what they said",
     Reason.REORDERED: "{who} claims to have seen what came later than this message, or less than "
     "before: the order is not to be relied on. Ask what the message answers to",
     Reason.FORKED: "{who} saw another past than you did: somebody shows the room two pasts. "
