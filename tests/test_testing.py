@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.events import Connected, Disconnected
+from securechat.client.state import MemoryState
 from securechat.errors import ConnectFailed, MayNotFound, NoSuchRoom
 from securechat.group.events import Message
 from securechat.identity import Identity
@@ -187,6 +188,16 @@ class NetworkTests(SynchronousTestCase):
         self.assertRaises(ConnectFailed, network.get, carol.chat.connect())
         network.reachable = True
         network.get(carol.chat.connect())
+
+    def test_a_person_whose_program_dies(self) -> None:
+        """It begins anew, with what its state has kept; where it keeps none, with nothing."""
+        network = Network()
+        for state in (None, MemoryState()):
+            alice = network.client("alice", state=state)
+            network.get(alice.chat.found(f"of-{alice.fingerprint.hex()[:8]}"))
+            again = network.restarted(alice)
+            self.assertEqual((again.fingerprint, again.events), (alice.fingerprint, []))
+            self.assertEqual(len(again.chat.kept), 0 if state is None else 1)
 
     def test_connection_of_a_person(self) -> None:
         """The newest one, to break."""

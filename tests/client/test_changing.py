@@ -544,6 +544,22 @@ class RelayTests(ChangesCase):
         self.assertNoResult(kicked)
         self.assertEqual(said(self.alice, Begin), [])
 
+    def test_leaf_keys_of_an_older_roster(self) -> None:
+        """They were asked for before an entry came, and are not taken for those of the new one."""
+        pages = self.network.hold(LeafKeys, to=self.alice)
+        kicked = self.alice.chat.kick(room(self.alice), self.carol.fingerprint)
+        self.network.settle()
+        self.network.get(self.bob.chat.renew(room(self.bob)))
+        self.network.settle()
+        older, newer = pages
+        self.assertLess(older.epoch, newer.epoch)
+        self.network.be_honest()
+        self.network.tell(self.alice, older)
+        self.assertEqual(said(self.alice, Begin), [])
+        self.network.tell(self.alice, newer)
+        self.network.get(kicked)
+        self.agree(self.alice, self.bob)
+
     def test_leaf_keys_are_gone(self) -> None:
         """They are those of a newer roster, whose entry has to come; else the relay is silent."""
         self.network.hold(Leaves, by=self.alice)

@@ -23,7 +23,7 @@ from securechat.errors import (
     RelaySilent,
     RoomKnown,
 )
-from securechat.group.events import Delivered, Message, Named, Uncertain
+from securechat.group.events import Delivered, FramesMissing, Message, Named, Uncertain
 from securechat.group.messages import MAX_BODY
 from securechat.testing import WRITTEN, Person
 from securechat.wire import (
@@ -263,9 +263,9 @@ class HeartbeatTests(MembershipCase):
         self.network.hold(FrameLine, to=self.bob)
         room(self.bob).greet("Robert")
         self.network.get(self.bob.chat.resume(room(self.bob)))
-        self.network.speak(self.alice, "hello")
         self.network.be_honest()
-        self.network.turn(200)
+        self.network.speak(self.bob, "anybody?")
+        self.assertEqual(len(self.bob.heard(FramesMissing)), 1)
         self.assertEqual(self.bob.heard(Uncertain), [])
 
     def test_relay_that_swallows_messages(self) -> None:
