@@ -603,7 +603,7 @@ class MayNotReform(SecureChatError):
 class NobodyVouches(SecureChatError):
     """
     Nobody let you into #{label}: {words}. Ask somebody in the room to trust your fingerprint
-    ("securechat id" shows it) and to be there, and join again.
+    ("securechat id" shows it) and to be there, and join again; "securechat chat --wait" waits.
     """
 
     label: str

@@ -49,6 +49,11 @@ from securechat.trust import TrustStore
     help="If somebody whom you do not trust vouches for you, wait for somebody else.",
 )
 @click.option(
+    "--wait",
+    is_flag=True,
+    help="If nobody is there to let you in, wait, and ask again every half minute.",
+)
+@click.option(
     "--rejoin",
     is_flag=True,
     help="If you are a member whose keys are lost, leave and be let in again. What was said until "
@@ -70,6 +75,7 @@ def chat(
     found: bool,
     vouch: str,
     wait_for_trusted: bool,
+    wait: bool,
     rejoin: bool,
     name: str | None,
     endpoint: str | None,
@@ -139,6 +145,7 @@ def chat(
                 questions,
                 tell,
                 slash if questions.somebody else None,
+                waits=wait,
             )
             await talk.run(found=found, patient=wait_for_trusted, rejoin=rejoin)
         finally:

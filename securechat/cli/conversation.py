@@ -12,9 +12,11 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from securechat.cli.happenings import (
+    AsksAgain,
     AskToFound,
     Connecting,
     Entered,
@@ -33,6 +35,7 @@ from securechat.client.refusals import removed
 from securechat.errors import (
     FateUnknown,
     KeysGone,
+    NobodyVouches,
     NoSuchRoom,
     NotAMember,
     RelayForked,
@@ -50,6 +53,9 @@ MAX_UNDELIVERED = 64
 
 DELIVERY_SECONDS = 60.0
 """How long, after the end of the input, the last message may take."""
+
+ASK_AGAIN_SECONDS = 30.0
+"""After how long who waits to be let in asks again."""
 
 _LOST = (NotAMember, RelayForked, RoomKnown)
 """Why the room cannot be had any more, though the relay is there."""
@@ -70,6 +76,8 @@ class Conversation:
     tell: Callable[[Happening], None]
     slash: Callable[[Room, Callable[[], None]], Slash] | None = None
     """Makes what obeys lines with a slash, of the room, and of what hears that the user left."""
+    waits: bool = False
+    """Whether it asks again, as long as nobody lets the user in."""
     _homecoming: Homecoming | None = attrs.field(default=None, init=False)
     _obeys: Slash | None = attrs.field(default=None, init=False)
     _stored: bool = attrs.field(default=True, init=False)
@@ -126,7 +134,7 @@ class Conversation:
 
     async def _enter(self, found: bool, patient: bool, rejoin: bool) -> Room:
         founded = False
-        joining = self.client.join(self.label, patient=patient, rejoin=rejoin)
+        joining = Deferred.fromCoroutine(self._joined(patient, rejoin))
         try:
             if self._homecoming is not None:
                 room = await self._homecoming.watch(joining)
@@ -142,6 +150,18 @@ class Conversation:
         members = tuple(row.fingerprint for row in room.roster)
         self.tell(Entered(self.label, members, founded, room.confirmed))
         return room
+
+    async def _joined(self, patient: bool, rejoin: bool) -> Room:
+        """Return the room once the user is let in."""
+        while True:
+            try:
+                return await self.client.join(self.label, patient=patient, rejoin=rejoin)
+            except NobodyVouches as error:
+                if not self.waits:
+                    raise
+                self.tell(AsksAgain(self.label, error, ASK_AGAIN_SECONDS))
+            await deferLater(self.reactor, ASK_AGAIN_SECONDS)
+            await self.client.connect()  # the relay sends away whom nobody lets in
 
     async def _asked_to_found(self) -> bool:
         while self.questions.somebody:

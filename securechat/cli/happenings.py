@@ -99,6 +99,14 @@ class NotDone:
 
 
 @attrs.frozen
+class AsksAgain(RoomEvent):
+    """Nobody has let the user in, because of *why*; it asks again in *seconds*."""
+
+    why: SecureChatError
+    seconds: float
+
+
+@attrs.frozen
 class AskToFound(RoomEvent):
     """There is no such room: is it to be founded?"""
 

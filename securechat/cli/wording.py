@@ -6,6 +6,7 @@ import shlex
 
 from securechat.cli.happenings import (
     ArrivedLate,
+    AsksAgain,
     AskToFound,
     AskToLeave,
     AskToVouch,
@@ -212,6 +213,11 @@ class Wording:
             case Alarm():
                 who = "somebody" if event.sender is None else name(event.sender)
                 return f"ALARM, {event.reason.value}: {ALARMS[event.reason].format(who=who)}."
+            case AsksAgain():
+                return (
+                    f"nobody has let you in; asking again in {event.seconds:.0f} s (Ctrl-C ends "
+                    "it). Somebody in the room who trusts your fingerprint has to be there"
+                )
             case AskToFound():
                 return f"the relay has no room #{event.label}. Found it, as its first member? [y/N]"
             case AskToVouch():

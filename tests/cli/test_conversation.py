@@ -10,11 +10,18 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.address import Address
-from securechat.cli.conversation import DELIVERY_SECONDS, MAX_UNDELIVERED, Conversation
+from securechat.cli.conversation import (
+    ASK_AGAIN_SECONDS,
+    DELIVERY_SECONDS,
+    MAX_UNDELIVERED,
+    Conversation,
+)
 from securechat.cli.happenings import (
     ArrivedLate,
+    AsksAgain,
     CatchingUp,
     ComingBack,
+    Entered,
     Failed,
     Happening,
     NotSent,
@@ -27,6 +34,7 @@ from securechat.client.events import Connected, Disconnected, Refusal, StorageFa
 from securechat.errors import (
     FateUnknown,
     KeysGone,
+    NobodyVouches,
     NotAMember,
     NotConnected,
     NotText,
@@ -43,6 +51,7 @@ from securechat.group.messages import Kind
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
+from securechat.testing import Network
 
 
 class Client:
@@ -225,6 +234,51 @@ class ConversationTests(SynchronousTestCase):
         self.failureResultOf(running, NotConnected)
         self.running.cancel()
         self.failureResultOf(self.running)
+
+
+class WaitingTests(SynchronousTestCase):
+    """Nobody is in the room to let the user in."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.alice = self.network.client("alice")
+        self.network.get(self.alice.chat.found("lobby"))
+        self.bob = self.network.person("bob", trusts=[self.alice])
+        self.alice.trust(self.bob)
+        self.alice.transport.lose()
+        self.network.reachable = False
+        self.network.settle()
+        self.network.reachable = True
+        self.told: list[Happening] = []
+
+    def converse(self, *, waits: bool) -> Deferred[None]:
+        """Let Bob begin a conversation."""
+        clock, terminal = self.network.clock, Terminal()
+        questions = Questions(clock, self.told.append, somebody=False)
+        stand_in: Any = terminal
+        talk = Conversation(
+            clock, self.bob.chat, "lobby", stand_in, questions, self.told.append, waits=waits
+        )
+        running = Deferred.fromCoroutine(talk.run(found=False, patient=False, rejoin=False))
+        self.network.settle()
+        return running
+
+    def test_who_does_not_wait(self) -> None:
+        """Is told so, and that is the end."""
+        self.failureResultOf(self.converse(waits=False), NobodyVouches)
+
+    def test_who_waits(self) -> None:
+        """Asks again, until a member is there."""
+        running = self.converse(waits=True)
+        (again,) = (each for each in self.told if isinstance(each, AsksAgain))
+        self.assertIsInstance(again.why, NobodyVouches)
+        self.assertNoResult(running)
+        self.network.turn(ASK_AGAIN_SECONDS + 1)
+        (entered,) = (each for each in self.told if isinstance(each, Entered))
+        self.assertIn(self.alice.fingerprint, entered.members)
+        running.cancel()
+        self.network.settle()
+        self.failureResultOf(running)
 
 
 class HomecomingTests(SynchronousTestCase):
