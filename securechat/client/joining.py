@@ -120,7 +120,8 @@ class Joining:
         self.done: Deferred[Room] = Deferred(lambda _: self._cancel())
         self._party = party
         self._rooms = rooms
-        self._known = rooms.known(label)  # G of the room that the label has to lead to
+        self._last = rooms.last(label)  # what the label has to lead to
+        self._known = None if self._last is None else self._last.room
         self._begun = begun
         self._left: Callable[[], None] | None = left
         self._patient = patient
@@ -226,7 +227,7 @@ class Joining:
 
     def _answer(self, line: Vouch) -> None:
         party, number = self._party, line.attempt
-        attempt = joiner(party.identity, number, self.label, party.trusts, self._known)
+        attempt = joiner(party.identity, number, self.label, party.trusts, self._last)
         try:
             bundle = Bundle.decode(line.bundle)
             party.knows(bundle)

@@ -14,6 +14,7 @@ from securechat.client.membership import Membership
 from securechat.client.party import Party
 from securechat.client.refusals import removed
 from securechat.errors import KeysGone, NotAMember, SecureChatError
+from securechat.group.admission import Place
 from securechat.group.room import Room
 
 
@@ -59,6 +60,10 @@ class Rooms:
     def known(self, label: str) -> bytes | None:
         """Return G of the room that *label* stands for, if that is known; raises as `find`."""
         return self._known.find(self._relay, label)
+
+    def last(self, label: str) -> Place | None:
+        """Return the room that *label* stands for, as it was last known; raises as `known`."""
+        return self._known.last(self._relay, label)
 
     def is_elsewhere(self, room: bytes, label: str) -> bool:
         """Whether the room G is known by another label than *label*, so that it is not that one."""
@@ -119,8 +124,11 @@ class Rooms:
 
     def end(self, membership: Membership, error: SecureChatError) -> None:
         """The client is no member of that room any more, because of *error*: keep nothing of it."""
+        room = membership.room
         membership.kept = False
-        self._memberships.pop(membership.room.id, None)
-        self._party.journal.forget(membership.room.id)
-        membership.room.wipe()
+        self._memberships.pop(room.id, None)
+        with self._party.storing():
+            self._known.left(self._relay, room.label, room.place)
+        self._party.journal.forget(room.id)
+        room.wipe()
         membership.leave_alone(error)

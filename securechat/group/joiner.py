@@ -64,7 +64,8 @@ class Joiner(Protocol):
 
         :raises VoucherUnknown: if the voucher is not among the trusted identities.
         :raises FoundedAnew: if the room is another one than its label stood for.
-        :raises AdmissionRefused: if this is not a vouch for this joiner and attempt.
+        :raises AdmissionRefused: if this is not a vouch for this joiner and attempt, or leads to
+            the room as it was before this user was last in it.
         """
 
     def answered(self, sealed: bytes) -> None:
@@ -88,7 +89,7 @@ class _JoinerCore:
     attempt: bytes
     trusts: Callable[[bytes], bool]
     label: str
-    known: bytes | None = None
+    known: Place | None = None
     k_j: bytes = attrs.field(factory=lambda: random_bytes(KEY_LENGTH))
     init: XWing = attrs.field(factory=XWing.generate)
     leaf: XWing = attrs.field(factory=XWing.generate)
@@ -119,10 +120,10 @@ def _challenge(_: Joiner, core: _JoinerCore, bundle: Bundle, sealed: bytes) -> b
             groups=to_groups(voucher),
             words=to_words(voucher),
         )
-    if core.known not in (None, room):
-        raise FoundedAnew(label=core.label)
     core.voucher = bundle
     core.place = place = Place(room, epoch, head)
+    if core.known is not None:
+        _check_known(core.label, core.known, place)
     th1 = first_transcript(core.attempt, me, voucher, place, sealed)
     init, leaf = init_hash(core.init.public), leaf_hash(core.leaf.public)
     agreed = core.identity.sign(
@@ -136,6 +137,15 @@ def _challenge(_: Joiner, core: _JoinerCore, bundle: Bundle, sealed: bytes) -> b
         challenge = bundle.seal("challenge", th1, content)
     core.th2 = digest("th2", th1, challenge)
     return challenge
+
+
+def _check_known(label: str, known: Place, place: Place) -> None:
+    if place.room != known.room:
+        raise FoundedAnew(label=label)
+    if place.epoch < known.epoch or (place.epoch == known.epoch and place.head != known.head):
+        raise AdmissionRefused(
+            label=label, step="vouch", why="it leads to an older or another room than you knew"
+        )
 
 
 @fatal
@@ -198,13 +208,13 @@ def joiner(
     attempt: bytes,
     label: str,
     trusts: Callable[[bytes], bool],
-    known: bytes | None = None,
+    known: Place | None = None,
 ) -> Joiner:
     """
     Return a new attempt of *identity* to join the room *label*.
 
     :param attempt: the id that the relay gave the attempt, 16 bytes.
     :param trusts: whether a fingerprint is among the trusted identities.
-    :param known: G of the room that the label stands for, if that is known.
+    :param known: the room that the label stands for, as this user last knew it, if it did.
     """
     return joiner_machine(_JoinerCore(identity, attempt, trusts, label, known))

@@ -25,6 +25,7 @@ from securechat.errors import (
     VoucherUnknown,
 )
 from securechat.fingerprint import to_groups
+from securechat.group.admission import Place
 from securechat.group.events import MemberAdded, Named
 from securechat.group.room import Room
 from securechat.testing import ADDRESS, Person
@@ -271,6 +272,34 @@ class FoundedAnewTests(JoiningCase):
         known.forget(ADDRESS, LABEL)
         self.network.get(carol.chat.join(LABEL))
         self.assertEqual(known.find(ADDRESS, LABEL), room(self.alice).id)
+
+
+class OlderRoomTests(JoiningCase):
+    """Carol was in the room, and knows what it was when she left it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.known = KnownRooms()
+        self.carol = self.newcomer("carol", known=self.known)
+        self.network.get(self.carol.chat.join(LABEL))
+        self.network.get(self.carol.chat.leave(room(self.carol)))
+        self.network.turn(5)
+
+    def test_who_comes_again(self) -> None:
+        """Is let in by who knows as much of the room, or more."""
+        last = self.known.last(ADDRESS, LABEL)
+        assert last is not None
+        self.assertEqual((last.room, last.epoch), (room(self.alice).id, 2))
+        self.network.get(self.carol.chat.join(LABEL))
+        self.assertEqual(len(room(self.alice).roster), 2)
+
+    def test_voucher_of_an_older_room(self) -> None:
+        """A former member, or a relay on an old copy, cannot lead her back: she does not agree."""
+        self.known.left(ADDRESS, LABEL, Place(room(self.alice).id, 99, bytes(32)))
+        joined = self.carol.chat.join(LABEL)
+        self.network.turn(60)
+        self.failureResultOf(joined, NobodyVouches)
+        self.assertEqual(len(room(self.alice).roster), 1)
 
 
 class SeveralVouchersTests(JoiningCase):

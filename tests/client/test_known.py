@@ -10,6 +10,8 @@ from securechat.address import Address
 from securechat.client.known import ROOMS_FILE, VERSION, KnownRooms
 from securechat.encoding import encode
 from securechat.errors import DamagedFile, FoundedAnew
+from securechat.group.admission import Place
+from securechat.group.entry import ZERO
 from securechat.identity import Identity
 from securechat.sealedfile import SealedFile
 
@@ -79,6 +81,27 @@ class KnownRoomsTests(SynchronousTestCase):
         again = KnownRooms.open(self.home, ME)
         self.assertEqual(again.find(HERE, "lobby"), ROOM)
         self.assertEqual(again.find(HERE, "attic"), OTHER)
+
+    def test_a_room_that_was_left(self) -> None:
+        """What it was then is known, the newest of it, also to the next program."""
+        self.rooms.learn(HERE, "lobby", ROOM)
+        self.assertEqual(self.rooms.last(HERE, "lobby"), Place(ROOM, 0, ZERO))
+        for epoch in (5, 3):
+            self.rooms.left(HERE, "lobby", Place(ROOM, epoch, OTHER))
+        self.rooms.left(HERE, "lobby", Place(OTHER, 9, OTHER))
+        self.rooms.left(HERE, "attic", Place(ROOM, 9, OTHER))
+        again = KnownRooms.open(self.home, ME)
+        self.assertEqual(again.last(HERE, "lobby"), Place(ROOM, 5, OTHER))
+        self.assertIsNone(again.last(HERE, "attic"))
+
+    def test_file_of_an_earlier_version(self) -> None:
+        """It named rooms and no heads."""
+        SealedFile(self.home / ROOMS_FILE, ME, "rooms", 1).write(
+            encode([HERE.dialled, "lobby", ROOM])
+        )
+        self.assertEqual(self.rooms.last(HERE, "lobby"), Place(ROOM, 0, ZERO))
+        self.rooms.left(HERE, "lobby", Place(ROOM, 5, OTHER))
+        self.assertEqual(KnownRooms.open(self.home, ME).last(HERE, "lobby"), Place(ROOM, 5, OTHER))
 
     def test_file_that_holds_something_else(self) -> None:
         """A program with a fault wrote it: it is left as it is."""

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.encoding import Value, encode
 from securechat.errors import AdmissionRefused, FoundedAnew, VoucherUnknown
 from securechat.fingerprint import to_groups, to_words
-from securechat.group.entry import SignedEntry
+from securechat.group.admission import Place
+from securechat.group.entry import ZERO, SignedEntry
 from securechat.group.joiner import MAX_CANDIDATES, Joiner, joiner
 from securechat.group.keys import confirmation
 from securechat.group.log import CONSENT_WINDOW
@@ -81,10 +82,22 @@ class VouchTests(AdmissionCase):
     def test_a_room_that_was_founded_anew(self) -> None:
         """A4: who knows the label as another room does not consent; the attempt is over."""
         vouch = self.admission.vouch()
-        known = joiner(CAROL, ATTEMPT, LABEL, anyone, bytes(32))
+        known = joiner(CAROL, ATTEMPT, LABEL, anyone, Place(ZERO, 0, ZERO))
         self.assertRaises(FoundedAnew, known.vouched, ALICE.bundle, vouch)
         self.refused("conversation", known.answered, b"")
-        joiner(CAROL, ATTEMPT, LABEL, anyone, self.alice.room.id).vouched(ALICE.bundle, vouch)
+        same = Place(self.alice.room.id, 0, ZERO)
+        joiner(CAROL, ATTEMPT, LABEL, anyone, same).vouched(ALICE.bundle, vouch)
+
+    def test_a_room_that_is_older_than_it_was(self) -> None:
+        """D8: who was in it later, or at another head of that epoch, does not consent."""
+        vouch, place = self.admission.vouch(), self.alice.room.place
+        for known in (
+            Place(place.room, place.epoch + 1, place.head),
+            Place(place.room, place.epoch, ZERO),
+        ):
+            newcomer = joiner(CAROL, ATTEMPT, LABEL, anyone, known)
+            self.refused("vouch", newcomer.vouched, ALICE.bundle, vouch)
+        joiner(CAROL, ATTEMPT, LABEL, anyone, place).vouched(ALICE.bundle, vouch)
 
     def test_it_was_sealed_to_somebody_else(self) -> None:
         """C7: what Alice seals to Dave is no vouch for Carol."""
