@@ -57,6 +57,17 @@ class LeaveTests(SynchronousTestCase):
         self.history.store()
         self.assertEqual([kinds(member.hear()) for member in self.members], [[Leaving]] * 3)
 
+    def test_who_does_not_wait_for_the_receipt(self) -> None:
+        """Has left all the same, and nothing is said to where it was."""
+        self.bob.lose()
+        bob = self.relay.again(self.bob)
+        self.history.slow = True
+        bob.leave()
+        bob.lose()
+        self.history.store()
+        self.assertEqual(bob.hear(), [])
+        self.assertEqual([kinds(each.hear()) for each in (self.alice, self.carol)], [[Leaving]] * 2)
+
     def test_once_more(self) -> None:
         """Who lost the receipt gets another; the others are not told again."""
         signature = self.bob.leave()
