@@ -33,7 +33,7 @@ somebody = st.integers(0, len(NAMES) - 1)
 _EXAMPLES = settings().max_examples
 
 PLAYS = settings(
-    max_examples=min(_EXAMPLES, max(100, _EXAMPLES // 5)),  # of the `random` profile, a thousand
+    max_examples=min(_EXAMPLES, max(50, _EXAMPLES // 5)),  # of the `random` profile, a thousand
     stateful_step_count=30,
 )
 """How many plays there are, and how long they are."""
