@@ -199,12 +199,7 @@ class Joining:
         """This newcomer is on the roster: if its user wants that, leave first."""
         if not self._rejoin or self._row is not None:
             self.failed(StateLost(label=self.label))
-        elif (
-            self._known not in (None, line.room)
-            or self._rooms.has(line.room)
-            or self._rooms.is_elsewhere(line.room, self.label)
-        ):
-            # It may be another room of this user's that the relay wants to have it out of.
+        elif not self._rooms.may_be(line.room, self.label, self._known):
             self.failed(FoundedAnew(label=self.label))
         else:
             self._row = signed_away(self._party.identity, line)

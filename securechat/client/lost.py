@@ -95,18 +95,11 @@ class LeavingLost:
     connection_lost = failed
 
     def _member(self, line: Member) -> None:
-        kept = {each.id for each in self._rooms.kept}
-        if (
-            self._known not in (None, line.room)
-            or self._rooms.find(line.room)
-            or line.room in kept
-            or self._rooms.is_elsewhere(line.room, self.label)
-        ):
-            # It may be another room of this user's that the relay wants to have it out of.
-            self.failed(FoundedAnew(label=self.label))
-        else:
+        if self._rooms.may_be(line.room, self.label, self._known):
             self._said = signed_away(self._party.identity, line)
             self._party.say(self._said)
+        else:
+            self.failed(FoundedAnew(label=self.label))
 
     def _not_a_member(self) -> None:
         """The relay has begun to let a newcomer in: there is nobody to leave."""

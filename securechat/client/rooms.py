@@ -65,9 +65,18 @@ class Rooms:
         """Return the room that *label* stands for, as it was last known; raises as `known`."""
         return self._known.last(self._relay, label)
 
-    def is_elsewhere(self, room: bytes, label: str) -> bool:
-        """Whether the room G is known by another label than *label*, so that it is not that one."""
-        return any(each == room and other != label for _, other, each in self._known)
+    def may_be(self, room: bytes, label: str, known: bytes | None) -> bool:
+        """
+        Whether the room G may be the one that *label* stands for, of which nothing is here any
+        more. If not, it is another room of this user's that a relay wants to have it out of.
+
+        :param known: G of the room that *label* stood for, if that was known.
+        """
+        return (
+            known in (None, room)
+            and not self.has(room)
+            and all(each != room or other == label for _, other, each in self._known)
+        )
 
     def pin(self, room: Room) -> None:
         """Let the label of *room* stand for it from now on."""

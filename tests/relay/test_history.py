@@ -44,7 +44,7 @@ class Behaviours(SynchronousTestCase):
         self.begin()
 
     def make(self, clock: Clock, retention: Retention) -> IHistory:
-        raise NotImplementedError
+        raise NotImplementedError  # each class below has its own
 
     def begin(self, **retention: int) -> None:
         """Begin anew with a history that keeps so much."""
