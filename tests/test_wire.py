@@ -17,6 +17,7 @@ from securechat.errors import WireError
 from securechat.wire import (
     FROM_CLIENT,
     FROM_RELAY,
+    MAX_CIPHERTEXT,
     MAX_LINE,
     MAX_WORDS,
     Choice,
@@ -24,6 +25,8 @@ from securechat.wire import (
     Decimal,
     Line,
     Octets,
+    Passing,
+    Send,
     Settings,
     Text,
     Versions,
@@ -91,6 +94,57 @@ def imitated(draw: st.DrawFn) -> bytes:
     verb = draw(st.sampled_from(CLASSES)).verb.encode()
     alike = st.from_regex(rb"[A-Za-z0-9_-]{0,45}|[0-9]{1,17}|[a-z]+=[0-9]+", fullmatch=True)
     return b" ".join([verb, *draw(st.lists(alike | st.binary(max_size=8), max_size=8))])
+
+
+@st.composite
+def almost_sent(draw: st.DrawFn) -> bytes:
+    """A `send` line of which one byte may be another, be missing, or be one too many."""
+    line = serialise(draw(spoken(Send)))
+    place = draw(st.integers(0, len(line)))
+    end = draw(st.integers(place, min(len(line), place + 1)))
+    return line[:place] + draw(st.binary(max_size=1) | st.just(b" ")) + line[end:]
+
+
+class PassingTests(SynchronousTestCase):
+    """`send` lines as the relay takes them."""
+
+    @given(spoken(Send))
+    def test_the_header_is_read_and_the_rest_is_as_it_was(self, line: Send) -> None:
+        """What is passed on is, after the room, what was said."""
+        said = serialise(line)
+        passing = Passing.of(said)
+        self.assertEqual(
+            (passing.room, passing.epoch, passing.row, passing.n),
+            (line.room, line.epoch, line.row, line.n),
+        )
+        self.assertEqual(passing.rest, said.split(b" ", 2)[2])
+
+    @given(almost_sent())
+    @example(b"send")
+    @example(b"send " + b"A" * 43 + b" 1 2 3 AAAAAAAAAAAAAAAA ")
+    @example(b"send " + b"A" * 43 + b" 1 2 3 AAAAAAAAAAAAAAAA AA\n")
+    @example(b"send " + b"A" * 43 + b" 1 2 3 AAAAAAAAAAAAAAAA A")
+    @example(b"send " + b"A" * 43 + b" 1 2 3 AAAAAAAAAAAAAAAA AB")
+    @example(b"send " + b"A" * 43 + b" 1 2 3 AAAAAAAAAAAAAAAA A\xc3\x84A")
+    @example(b"send " + b"A" * 43 + b" 1 02 3 AAAAAAAAAAAAAAAA AA")
+    @example(b"send " + b"A" * 43 + b" 1 2 %d AAAAAAAAAAAAAAAA AA" % (MAX_INTEGER + 1))
+    @example(b"send " + b"A" * 43 + b" 1 2 3 AAAAAAAAAAAAAAAA " + b"A" * 54_616)
+    def test_it_takes_what_parse_takes(self, line: bytes) -> None:
+        """Nothing else passes, since those whom it is passed on to would not understand it."""
+        try:
+            parsed = parse(line)
+        except WireError:
+            parsed = None
+        if isinstance(parsed, Send):
+            self.assertEqual(Passing.of(line).n, parsed.n)
+        else:
+            self.assertRaises(WireError, Passing.of, line)
+
+    def test_the_largest(self) -> None:
+        """A frame may be as large as `Send` lets it be, and no larger."""
+        largest = serialise(Send(bytes(32), 0, 0, 0, bytes(12), bytes(MAX_CIPHERTEXT)))
+        self.assertEqual(Passing.of(largest).n, 0)
+        self.assertRaises(WireError, Passing.of, largest + b"AA")
 
 
 class LineTests(SynchronousTestCase):
