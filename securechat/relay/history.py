@@ -22,7 +22,9 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -31,6 +33,14 @@ from securechat.errors import SecureChatError
 
 MAX_SLICES = 512
 """How many slices are kept for one member of a room; who is away longer has lost its state."""
+
+NO_SLICES: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+
+
+@lru_cache
+def spelled(room: bytes) -> bytes:
+    """Return how *room* is spelled in a line."""
+    return urlsafe_b64encode(room).rstrip(b"=")
 
 
 @attrs.frozen
@@ -41,7 +51,7 @@ class Item:
     line: bytes
     """The whole line that members get, with its CRLF: made once, sent to everybody."""
     is_entry: bool = False
-    slices: Mapping[bytes, bytes] = attrs.field(factory=dict)
+    slices: Mapping[bytes, bytes] = NO_SLICES
     """Of an entry: fingerprint to slice; where it was read for one member, that one's alone."""
 
 
@@ -55,8 +65,7 @@ class Draft:
 
     def numbered(self, room: bytes, seq: int) -> bytes:
         """Return the line, with its CRLF, as number *seq* of *room*."""
-        spelled = urlsafe_b64encode(room).rstrip(b"=")
-        return b"%b %b %d %b\r\n" % (self.verb, spelled, seq, self.rest)
+        return b"%b %b %d %b\r\n" % (self.verb, spelled(room), seq, self.rest)
 
 
 @attrs.frozen
@@ -127,6 +136,12 @@ class IHistory(Protocol):
 
     def append_frame(self, room: bytes, head: bytes, draft: Draft) -> None:
         """Add a frame to the stream, unless the log's head is another than *head* by then."""
+
+    def relief(self) -> Deferred[None] | None:
+        """
+        Return None as long as what is appended becomes durable fast enough. Otherwise return
+        what fires when it has: until then as little as possible should be appended.
+        """
 
     def read(self, room: bytes, after: int, most: int, member: bytes) -> Deferred[Sequence[Item]]:
         """

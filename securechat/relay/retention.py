@@ -27,6 +27,10 @@ class Tally:
     oldest: float = float("-inf")
     """When the oldest came, in seconds; or any time before that."""
 
+    def copy(self) -> Tally:
+        """Return what is kept now."""
+        return Tally(self.count, self.size, self.oldest)
+
     def add(self, size: int, time: float) -> None:
         """A frame of *size* bytes came at *time*."""
         if not self.count:

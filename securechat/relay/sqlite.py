@@ -39,6 +39,9 @@ from securechat.relay.tip import Tip
 
 T = TypeVar("T")
 
+_BACKLOG = 8 * 2**20
+"""Bytes of lines on their way to the disk, beyond which no more should come."""
+
 _AT_ONCE = 4_096
 """Frames of one room that are dropped in one turn, if there are that many to drop."""
 
@@ -124,6 +127,8 @@ class _Turn:
     shares: dict[_Stream, _Share] = attrs.Factory(dict)
     waiting: list[tuple[Deferred[Any], object]] = attrs.Factory(list)
     """Who wants to be told that it is durable, and with which result."""
+    size: int = 0
+    """Bytes of its lines."""
     time: float = 0.0
 
     @property
@@ -136,7 +141,10 @@ class _Turn:
         self.statements[-1][1].append(parameters)
 
     def share(self, stream: _Stream) -> _Share:
-        return self.shares.setdefault(stream, _Share())
+        share = self.shares.get(stream)
+        if share is None:
+            share = self.shares[stream] = _Share()
+        return share
 
     def wait(self, result: T) -> Deferred[T]:
         done: Deferred[T] = Deferred()
@@ -147,7 +155,7 @@ class _Turn:
         """Nothing is added any more."""
         self.time = time
         for stream, share in self.shares.items():
-            share.tip, share.tally = attrs.evolve(stream.tip), attrs.evolve(stream.tally)
+            share.tip, share.tally = stream.tip.copy(), stream.tally.copy()
 
 
 class SQLiteHistory(Presence):
@@ -179,6 +187,7 @@ class SQLiteHistory(Presence):
         self._turn = _Turn()
         self._call: IDelayedCall | None = None
         self._writing: _Turn | None = None
+        self._relief: list[Deferred[None]] = []
         self._streams: dict[bytes, _Stream] = {}
         try:
             with explained(self.database.path):
@@ -281,10 +290,20 @@ class SQLiteHistory(Presence):
         seq = stream and stream.tip.follow(head)
         if not stream or not seq:
             return
-        item = Item(seq, draft.numbered(room, seq))
-        share = self._begin().share(stream)
-        share.items.append(item)
-        share.frames.append((stream.key, seq, self._clock.seconds(), item.line))
+        line = draft.numbered(room, seq)
+        turn = self._begin()
+        turn.size += len(line)
+        share = turn.share(stream)
+        share.items.append(Item(seq, line))
+        share.frames.append((stream.key, seq, self._clock.seconds(), line))
+
+    def relief(self) -> Deferred[None] | None:
+        writing = 0 if self._writing is None else self._writing.size
+        if self._turn.size + writing <= _BACKLOG:
+            return None
+        relief: Deferred[None] = Deferred()
+        self._relief.append(relief)
+        return relief
 
     def has_seen(self, room: bytes, member: bytes, seq: int) -> None:
         if stream := self._begun(room):
@@ -358,15 +377,23 @@ class SQLiteHistory(Presence):
         turn, self._turn = self._turn, _Turn()
         turn.end(self._clock.seconds())
         self._writing = turn
-        run = execute if self._worker is None else self._worker.run
-        run(partial(self._write, turn)).addCallbacks(self._written, self._lost)
+        if self._worker is not None:
+            self._worker.run(partial(self._write, turn)).addCallbacks(self._written, self._lost)
+            return
+        try:
+            self._write(turn)
+        except Exception:
+            self._lost(Failure())
+        else:
+            self._written(None)
 
     def _write(self, turn: _Turn) -> None:
         """Write *turn*: all of it, or nothing. Where there is a worker, this is in its thread."""
         with explained(self.database.path), transaction(self.database.writer) as connection:
             for statement, parameters in turn.statements:
                 connection.executemany(statement, parameters)
-            connection.executemany(_DROP_ROOM, [(room,) for room in turn.drops])
+            if turn.drops:
+                connection.executemany(_DROP_ROOM, [(room,) for room in turn.drops])
             for stream, share in turn.shares.items():
                 self._write_share(connection, stream.key, share, turn.time)
 
@@ -377,10 +404,11 @@ class SQLiteHistory(Presence):
         connection.executemany(_ADD_FRAME, share.frames)
         for _, _, time, line in share.frames:
             tally.add(len(line), time)
-        with closing(_oldest(connection, key)) as frames:
-            last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
-        if last is not None:
-            connection.execute(_DROP_FRAMES, (key, last))
+        if self._retention.is_passed(tally, now):
+            with closing(_oldest(connection, key)) as frames:
+                last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
+            if last is not None:
+                connection.execute(_DROP_FRAMES, (key, last))
         connection.execute(_SET_ROOM, (tip.head, tip.newest, tally.count, tally.size, key))
 
     def _written(self, _: None) -> None:
@@ -399,6 +427,7 @@ class SQLiteHistory(Presence):
             done.callback(result)
         if not self._turn.is_empty:
             self._begin()
+        self._relieve()
 
     def _lost(self, failure: Failure) -> None:
         """Nothing of what was on its way is durable, nor will be."""
@@ -411,12 +440,19 @@ class SQLiteHistory(Presence):
             error = HistoryFailed(path=self.database.path, why=str(error))
         shares = [*written.shares.items(), *gathered.shares.items()]
         for stream, _ in shares:
-            stream.tip = attrs.evolve(stream.durable)
+            stream.tip = stream.durable.copy()
         for stream in dict.fromkeys(stream for stream, share in shares if share.items):
             with self._log.failuresHandled("nobody could be told that something is lost"):
                 stream.failed(error)
         for done, _ in (*written.waiting, *gathered.waiting):
             done.errback(error)
+        self._relieve()
+
+    def _relieve(self) -> None:
+        """Fewer bytes are on their way: let who waits for that append more, a little at first."""
+        relief, self._relief = self._relief, []
+        for each in relief:
+            each.callback(None)
 
 
 def _oldest(

@@ -18,6 +18,10 @@ class Tip:
     newest: int = 0
     head: bytes = ZERO
 
+    def copy(self) -> Tip:
+        """Return the end of the stream as it is now."""
+        return Tip(self.newest, self.head)
+
     def land(self, landing: Landing) -> int:
         """
         Return the number of *landing*, with which the stream ends now.

@@ -479,6 +479,27 @@ class WorkerTests(OnDisk):
         self.assertEqual(self.listener.events, [[1], [2, 3, 4]])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_no_more_should_come_than_it_can_write(self) -> None:
+        """Who asks is told, and told again when there is less, be it written or lost."""
+        self.history.append_entry(ROOM, landing())
+        self.turn()
+        self.worker.work()
+        for end in (self.worker.work, lambda: self.worker.fail(OSError("no"))):
+            self.say(bytes(5 * 2**20))
+            self.turn()
+            self.assertIsNone(self.history.relief())
+            self.say(bytes(5 * 2**20))
+            relief = self.history.relief()
+            assert relief is not None
+            self.assertNoResult(relief)
+            end()
+            self.assertIsNone(self.successResultOf(relief))
+            self.assertIsNone(self.history.relief())
+            self.turn()
+            if self.worker.waiting:
+                self.worker.work()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
     def test_what_gathered_is_lost_with_what_it_stands_on(self) -> None:
         """Each is told once; then it goes on."""
         self.history.append_entry(ROOM, landing())
