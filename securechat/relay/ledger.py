@@ -28,7 +28,7 @@ from securechat.relay.rates import Act, Rates
 from securechat.relay.refusal import subject
 from securechat.relay.state import Changes, Kind, Values, changes_by, name, named
 from securechat.relay.stream import entry_of
-from securechat.wire import Send, serialise
+from securechat.wire import Passing
 
 
 class Ledger:
@@ -170,16 +170,15 @@ class Ledger:
 
     # Frames
 
-    def send(self, member: bytes, line: Send) -> None:
-        """Have the frame *line* of *member* put into the stream, if it is a new one."""
-        row = self.log.membership.index[member]
-        if (line.epoch, line.row) != (self.log.epoch, row):
+    def send(self, member: bytes, frame: Passing) -> None:
+        """Have *frame* of *member* put into the stream, if it is a new one."""
+        log, row = self.log, frame.row
+        if row != log.membership.index[member] or frame.epoch != log.epoch:
             return  # the stream alone says what became of a frame
         if self._epoch.silent(row):
             self._enters(member)
-        if self._epoch.take(row, line.n):
-            rest = serialise(line).split(b" ", 2)[2]
-            self._history.append_frame(self._room, self.log.head, Draft(b"frame", rest))
+        if self._epoch.take(row, frame.n):
+            self._history.append_frame(self._room, log.head, Draft(b"frame", frame.rest))
 
     def _enters(self, member: bytes) -> None:
         """*member* speaks for the first time in this epoch: it has its keys."""

@@ -7,9 +7,9 @@ The life of one connection, as a state machine.
        └───────────hang_up, timeout──────────▲
 
 Until its identity is proved a connection is *greeted*: it has the banner and may say one
-line. *Proved*, it has a session. *Closing*, it has been told why and is not listened to any
-more; if it does not go by itself it is aborted, since TLS waits for ever for a peer that does
-not say goodbye.
+line. *Proved*, it has a session, which takes its lines from then on. *Closing*, it has been told
+why and is not listened to any more; if it does not go by itself it is aborted, since TLS waits
+for ever for a peer that does not say goodbye.
 
 This module knows when; `securechat.relay.protocol` knows how.
 """
@@ -28,7 +28,7 @@ class Life(Protocol):
     """What can happen to a connection."""
 
     def line(self, line: bytes) -> None:
-        """The client said a line."""
+        """The client said a line, and there is no session to take it."""
 
     def proved(self, bundle: Bundle) -> None:
         """The client proved that it is the owner of *bundle*."""
@@ -51,9 +51,6 @@ class Core(Protocol):
 
     def acknowledge(self, bundle: Bundle) -> None:
         """Say that the identity is proved, and begin the session."""
-
-    def serve(self, line: bytes) -> None:
-        """Take a line of the session."""
 
     def say_goodbye(self, error: ErrorLine) -> None:
         """End the session, say why, and close the transport."""
@@ -91,11 +88,6 @@ def too_late(life: Life, core: Core) -> None:
     core.say_goodbye(
         ErrorLine(Code.TIMEOUT, "-", "you have not proved your identity in time: connect again")
     )
-
-
-@proved.upon(Life.line).loop()
-def serve(life: Life, core: Core, line: bytes) -> None:
-    core.serve(line)
 
 
 @greeted.upon(Life.hang_up).to(closing)

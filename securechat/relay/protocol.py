@@ -10,7 +10,7 @@ line. It knows no room.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ from securechat.wire import (
     ErrorLine,
     IdentityLine,
     Line,
+    Passing,
     parse,
     serialise,
 )
@@ -74,7 +75,8 @@ class Connection(LineOnlyReceiver):
     def __init__(self, relay: RelayFactory) -> None:
         self._relay = relay
         self._life = life_machine(self)
-        self._held: deque[bytes] = deque()  # lines that came while nothing could be written
+        self._holds = 0  # reasons of others to take no line
+        self._held: deque[bytes] = deque()  # lines that wait
         self._unread = 0  # bytes written since then
         self._refusals = 0
         self.writable = True
@@ -104,10 +106,10 @@ class Connection(LineOnlyReceiver):
             super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's
 
     def lineReceived(self, line: bytes) -> None:
-        if self.writable:
-            self._life.line(line)
-        else:
+        if self._held or self._holds or not self.writable:
             self._held.append(line)
+        else:
+            self._take(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         words = f"a line is longer than {self.MAX_LENGTH} bytes"
@@ -121,21 +123,51 @@ class Connection(LineOnlyReceiver):
     def pauseProducing(self) -> None:
         self.writable = False
         self.transport.pauseProducing()  # who does not read is not listened to either
+        if self._session is not None:
+            self._session.fall_behind()
 
     def resumeProducing(self) -> None:
         self.writable = True
         self._unread = 0
         assert self._session is not None  # as long as this is the transport's producer
         self._session.catch_up()
-        while self._held and self.writable:
-            self._life.line(self._held.popleft())
-        if self.writable and not self.transport.disconnecting:
-            self.transport.resumeProducing()
+        self._listen()
 
     def stopProducing(self) -> None:
         """Nothing to do: `connectionLost` follows."""
 
+    def hold(self) -> None:
+        self._holds += 1
+        self.transport.pauseProducing()
+
+    def release(self) -> None:
+        self._holds -= 1
+        # Not now: who releases may be going through all the members of a room.
+        self._relay.clock.callLater(0, self._listen)
+
+    def _listen(self) -> None:
+        """Take the lines that wait, and then more, as far as nothing speaks against it."""
+        while self._held and self._may_listen:
+            self._take(self._held.popleft())
+        if self._may_listen:
+            self.transport.resumeProducing()
+
+    @property
+    def _may_listen(self) -> bool:
+        return self.writable and not self._holds and self._session is not None
+
+    def _take(self, line: bytes) -> None:
+        if self._session is not None:
+            self._serve(self._session, line)
+        else:
+            self._life.line(line)
+
     # What the session uses
+
+    @property
+    def stream(self) -> Callable[[bytes], None]:
+        write: Callable[[bytes], None] = self.transport.write
+        return write
 
     def say(self, line: Line) -> None:
         self.write(serialise(line) + self.delimiter)
@@ -164,7 +196,8 @@ class Connection(LineOnlyReceiver):
     # What its life asks for
 
     def identify(self, line: bytes) -> None:
-        self._show(line)
+        if self._relay.log_wire:
+            self._show(line)
         with self._answering():
             check_version(line)
             said = parse(line, FROM_CLIENT)
@@ -183,12 +216,6 @@ class Connection(LineOnlyReceiver):
             self._session = Session(bundle, self, self._relay.registry)
             self._log.info("{peer} is connected", peer=self._name)
             self.say(Ack())
-
-    def serve(self, line: bytes) -> None:
-        self._show(line)
-        with self._answering():
-            assert self._session is not None
-            self._session.handle(parse(line, FROM_CLIENT))
 
     def say_goodbye(self, error: ErrorLine) -> None:
         self._log_error("{peer} is sent away: {words}", error)
@@ -210,16 +237,31 @@ class Connection(LineOnlyReceiver):
         self._relay.left(self)
         self._log.info("{peer} is gone", peer=self._name)
 
+    def _serve(self, session: Session, line: bytes) -> None:
+        if self._relay.log_wire:
+            self._show(line)
+        try:
+            if line.startswith(b"send "):
+                session.handle(Passing.of(line))
+            else:
+                session.handle(parse(line, FROM_CLIENT))
+        except (WireError, Refusal) as error:
+            self._answer(error)
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         """Answer what is refused with one `error` line."""
         try:
             yield
-        except WireError as error:
+        except (WireError, Refusal) as error:
+            self._answer(error)
+
+    def _answer(self, error: WireError | Refusal) -> None:
+        if isinstance(error, Refusal):
+            self.refuse(error)
+        else:
             code = Code.UNKNOWN if error.unknown else Code.MALFORMED
             self.hang_up(ErrorLine(code, "-", str(error)))
-        except Refusal as refusal:
-            self.refuse(refusal)
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
@@ -240,6 +282,5 @@ class Connection(LineOnlyReceiver):
         self._log.info(message, peer=self._name, code=error.code.value, words=error.words)
 
     def _show(self, line: bytes) -> None:
-        if self._relay.log_wire:
-            shown = repr(line[:_SHOWN])[2:-1]  # nothing that a terminal would obey
-            self._log.info("{peer} says: {line}", peer=self._name, line=shown)
+        shown = repr(line[:_SHOWN])[2:-1]  # nothing that a terminal would obey
+        self._log.info("{peer} says: {line}", peer=self._name, line=shown)

@@ -18,6 +18,7 @@ from securechat.group.detail import Add, Remove
 from securechat.group.entry import Entry
 from securechat.group.log import Log
 from securechat.group.roster import Row
+from securechat.relay.audience import Audience, together
 from securechat.relay.departures import Departures
 from securechat.relay.door import Door
 from securechat.relay.handover import Handover
@@ -25,6 +26,7 @@ from securechat.relay.history import IHistory, Item
 from securechat.relay.ledger import Ledger, draft
 from securechat.relay.limits import Limits
 from securechat.relay.lookup import Lookup
+from securechat.relay.pace import Pace
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.returns import EVERYBODY_LEFT, Returns
 from securechat.relay.session import RoomLine, Session
@@ -39,10 +41,10 @@ from securechat.wire import (
     Leave,
     Leaving,
     Member,
+    Passing,
     Response,
     Restore,
     Resume,
-    Send,
     Slices,
 )
 
@@ -85,6 +87,8 @@ class Room:
         self._returns = Returns(self)
         self._lookup = Lookup(self)
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
+        self._pace = Pace(history, self._most_behind)
+        self._audience = Audience(history.newest(self.id), self._pace.eased)
         self._forget = forget
         self.over = False
         history.subscribe(self.id, self._hear, self._failed)
@@ -113,8 +117,16 @@ class Room:
         """
         if self.id in session.rooms:
             session.rooms[self.id].stop()
-        leaves = self.departures.pending
-        cursor = Cursor(session, self.history, self.id, seq, leaves, resuming=resuming, until=until)
+        cursor = Cursor(
+            session,
+            self.history,
+            self.id,
+            self._audience,
+            seq,
+            self.departures.pending,
+            resuming=resuming,
+            until=until,
+        )
         session.rooms[self.id] = cursor
         session.admitted.discard(self.id)
         if until is None:
@@ -128,11 +140,16 @@ class Room:
         if self._is_live(session):
             del self._live[session.fingerprint]
             self.history.depart(self.id, session.fingerprint)
+            self._pace.left(session)
 
     def tell(self, line: Leaving) -> None:
         """Tell every member who is live."""
         for cursor in self._live.values():
             cursor.tell(line)
+
+    def _most_behind(self) -> bool:
+        """Whether more than half of those who are here with somebody who speaks are behind."""
+        return 2 * (len(self._audience) - 1) < len(self._live) - 1
 
     def _is_live(self, session: Session) -> bool:
         cursor = self._live.get(session.fingerprint)
@@ -214,14 +231,14 @@ class Room:
         """Take what is new in the stream, and tell everybody."""
         if self.over:
             return
-        for item in items:
-            removed = self._take(self.ledger.take(item)) if item.is_entry else []
-            for cursor in self._live.values():
-                cursor.push(item)
+        for each in together(items):
+            removed = self._take(self.ledger.take(each[0])) if each[0].is_entry else []
+            self._audience.say(each)
             for cursor in removed:
                 self.leave(cursor.session)  # all of them, before others are asked in their place
             for cursor in removed:
                 self._expel(cursor.session)
+        self._pace.said(sum(len(item.line) for item in items))
         if any(item.is_entry for item in items):
             self.settle()
 
@@ -295,24 +312,22 @@ class Room:
         :raises Refusal: if it may not be said, or not now.
         """
         member = session.fingerprint
+        if isinstance(line, Passing) and self._is_live(session):
+            self.ledger.send(member, line)
+            self._pace.speaks(session)
+            return
         # Who was removed while it was away hears of it by `resume`.
         removed = isinstance(line, Resume) and member in self.ledger.values.of(Kind.REMOVED)
         if self.ledger.row_of(member) is None and not removed:
             raise Refusal(Code.NOT_MEMBER, "you are not a member of this room", subject(self.id))
         match line:
-            case Send():
-                self._check_live(session)
-                self.ledger.send(member, line)
             case Resume() | Restore():
                 self._returns.handle(session, line)
             case Leave():
                 session.working(self.departures.leave(session, line))
-            case Begin() | Slices() | Commit():
-                self._check_live(session)
+            case Passing() | Begin() | Slices() | Commit():
+                if isinstance(line, Passing) or not self._is_live(session):
+                    raise Refusal(Code.STATE, "say resume first", subject(self.id))
                 stage(session, self, line)
             case _:
                 session.say(self._lookup.answer(line))
-
-    def _check_live(self, session: Session) -> None:
-        if not self._is_live(session):
-            raise Refusal(Code.STATE, "say resume first", subject(self.id))

@@ -9,7 +9,7 @@ it has been told of; a line about any other attempt is about none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -33,11 +33,11 @@ from securechat.wire import (
     Leaves,
     Line,
     Nack,
+    Passing,
     Response,
     Restore,
     Resume,
     Roster,
-    Send,
     Slices,
     Vouch,
     Who,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from securechat.relay.stream import Cursor
 
 RoomLine: TypeAlias = (
-    Send | Resume | Restore | Leave | Begin | Slices | Commit | Roster | Leaves | Who
+    Passing | Resume | Restore | Leave | Begin | Slices | Commit | Roster | Leaves | Who
 )
 """What clients say about a room, by its name."""
 
@@ -79,9 +79,21 @@ class Wire(Protocol):
     def writable(self) -> bool:
         """Whether the client has read what it was sent, or nearly so."""
 
+    @property
+    def stream(self) -> Callable[[bytes], None]:
+        """
+        What writes to the transport without further ado, for what is not written to a client
+        that is not `writable`. It never raises.
+        """
+
     def say(self, line: Line) -> None: ...
 
     def write(self, data: bytes) -> None: ...
+
+    def hold(self) -> None:
+        """Take no line of the client's, until `release` has been called as often."""
+
+    def release(self) -> None: ...
 
     def refuse(self, refusal: Refusal) -> None: ...
 
@@ -119,7 +131,7 @@ class Session:
         self._registry = registry
         registry.enter(self)
 
-    def handle(self, line: Line) -> None:
+    def handle(self, line: Line | Passing) -> None:
         """
         Take *line*.
 
@@ -150,6 +162,15 @@ class Session:
         if not self.over:
             self.wire.write(data)
 
+    def hold(self) -> None:
+        """Do not listen to the client, which says more than can be passed on."""
+        self.wire.hold()
+
+    def release(self) -> None:
+        """Listen to it again, if it is still there."""
+        if not self.over:
+            self.wire.release()
+
     def working(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
         """Let *work* for the client go on, and answer it where it ends in a `Refusal`."""
         Deferred.fromCoroutine(work).addErrback(self._refused)
@@ -169,6 +190,11 @@ class Session:
     def supersede(self) -> None:
         """Make way for a newer connection of the same identity."""
         self.wire.hang_up(ErrorLine(Code.SUPERSEDED, "-", "the same identity has connected anew"))
+
+    def fall_behind(self) -> None:
+        """The client has enough for now."""
+        for cursor in self.rooms.values():
+            cursor.fall_behind()
 
     def catch_up(self) -> None:
         """Write what the rooms' streams have for the client, now that it reads again."""

@@ -1,15 +1,15 @@
 """
 One room's stream on its way to one client.
 
-A `Cursor` is the client's place in the stream. As long as the client reads it is written each
-item as it comes; one that does not keeps its place, costs nothing, and is caught up from the
+A `Cursor` is the client's place in the stream. As long as the client reads it is one of the
+room's audience; one that does not keeps its place, costs nothing, and is caught up from the
 history once it reads again. Coming back after an absence is the same thing. For a member that
 was removed the stream ends with the entry that did so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from securechat.group.entry import SignedEntry
+from securechat.relay.audience import Audience
 from securechat.relay.history import IHistory, Item
 from securechat.relay.refusal import subject
 from securechat.wire import (
@@ -28,6 +29,7 @@ from securechat.wire import (
     Slice,
     UserAdded,
     parse,
+    serialise,
 )
 
 if TYPE_CHECKING:
@@ -60,12 +62,15 @@ class Cursor:
     """
     The place of *session*'s client in the stream of *room* (G).
 
+    :param audience: the room's.
     :param seq: the newest number that the client has.
     :param leaves: who wants to leave the room at any time, fingerprint to signature. The client
         is told once it knows the roster that they are on.
     :param resuming: whether the client wants to be told when it has all of it.
     :param until: the epoch of the entry that removed the client, after which there is nothing
         for it.
+    :ivar seq: the newest number that the client has been written; while it is in the audience,
+        the audience knows.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Cursor:
         session: Session,
         history: IHistory,
         room: bytes,
+        audience: Audience,
         seq: int,
         leaves: Mapping[bytes, bytes],
         *,
@@ -81,31 +87,26 @@ class Cursor:
     ) -> None:
         self.session = session
         self.until = until
+        self.seq = seq
         self._history = history
         self._room = room
-        self._seq = seq
+        self._audience = audience
         self._leaves = leaves
         self._resuming = resuming
         self._reading = False
-        self._live = False  # whether the client has been written all that there is
         self._owes_leaves = True
         self._over = False
 
-    def push(self, item: Item) -> None:
-        """Write *item*, the newest of the stream, unless the client is behind already."""
-        if item.seq <= self._seq:
-            return  # it was read from the history before it was told
-        if self._live and self.session.wire.writable:
-            self._write(item)
-        else:
-            self._live = False
-
     def tell(self, line: Leaving) -> None:
         """Say that a member leaves, unless the client is behind."""
-        if self._live and self.session.wire.writable:
+        if self in self._audience:
             self.session.say(line)
         else:
-            self._live, self._owes_leaves = False, True
+            self._owes_leaves = True
+
+    def fall_behind(self) -> None:
+        """The client has enough for now: write it nothing more of the stream by itself."""
+        self._audience.leave(self)
 
     def catch_up(self) -> None:
         """Write what the client does not have, until its transport has enough."""
@@ -116,20 +117,40 @@ class Cursor:
     def stop(self) -> None:
         """Write nothing any more."""
         self._over = True
+        self._audience.leave(self)
+
+    def write(self, items: Iterable[Item]) -> None:
+        """Write *items*, which are the next, up to where the stream ends for the client."""
+        if self._over:
+            return
+        lines, ends = [], False
+        for item in items:
+            left = 1 if self.until is None else self.until - _epoch_of(item)
+            if ends := left < 0 or (left == 0 and not item.is_entry):
+                break
+            self.seq = item.seq
+            sealed = item.slices.get(self.session.fingerprint)
+            if sealed is not None:
+                lines.append(serialise(Slice(self._room, item.seq, sealed)) + b"\r\n")
+            lines.append(item.line)
+            if ends := left == 0:
+                break
+        self.session.wire.write(b"".join(lines))
+        if ends:
+            self._end()
 
     async def _catch_up(self) -> None:
         try:
-            while self.session.wire.writable and not self._over:
+            while self.session.wire.writable and not self._over and self not in self._audience:
                 newest = self._history.newest(self._room)
-                if self._seq >= newest:
+                if self.seq >= newest:
                     self._caught_up()
                     break
                 member = self.session.fingerprint
-                items = await self._history.read(self._room, self._seq, BATCH, member)
-                for item in items:
-                    self._write(item)
+                items = await self._history.read(self._room, self.seq, BATCH, member)
+                self.write(items)
                 if not items:
-                    self._seq = newest  # what is missing at the end, too, was not kept
+                    self.seq = newest  # what is missing at the end, too, was not kept
         finally:
             self._reading = False
 
@@ -137,29 +158,14 @@ class Cursor:
         if self.until is not None:  # the client says that it has what came after it was removed
             self._end()
             return
-        self._live = True
+        self._audience.enter(self, self.session.wire.stream)
         if self._owes_leaves:
             self._owes_leaves = False
             for member, signature in self._leaves.items():
                 self.session.say(Leaving(self._room, member, signature))
         if self._resuming:
             self._resuming = False
-            self.session.say(Resumed(self._room, self._seq))
-
-    def _write(self, item: Item) -> None:
-        if self._over:
-            return
-        left = 1 if self.until is None else self.until - _epoch_of(item)
-        if left < 0 or (left == 0 and not item.is_entry):
-            self._end()
-            return
-        self._seq = item.seq
-        sealed = item.slices.get(self.session.fingerprint)
-        if sealed is not None:
-            self.session.say(Slice(self._room, item.seq, sealed))
-        self.session.wire.write(item.line)
-        if left == 0:
-            self._end()
+            self.session.say(Resumed(self._room, self.seq))
 
     def _end(self) -> None:
         self.stop()

@@ -243,6 +243,16 @@ class BackpressureTests(SynchronousTestCase):
         self.assertIs(self.reader.refused(), Code.BUSY)
         self.assertTrue(self.reader.hung_up)
 
+    def test_the_goodbye_may_be_more_than_enough(self) -> None:
+        """Then nothing is kept for later: there is no session any more."""
+        narrow = self.reader.connection.transport = self.reader.transport = Narrow()
+        narrow.registerProducer(self.reader.connection, True)
+        self.reader.connection.hang_up(ErrorLine(Code.BUSY, "-", "go"))
+        self.assertIs(self.reader.refused(), Code.BUSY)
+        self.assertTrue(self.reader.hung_up)
+        self.send(1)
+        self.assertEqual(self.reader.hear(), [])
+
     def test_who_goes_in_that_moment_is_gone(self) -> None:
         """Nothing is left to be done for a connection that is lost."""
         self.stall()

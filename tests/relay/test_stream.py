@@ -7,7 +7,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.group.detail import Why
 from securechat.relay.epoch import Epoch
-from securechat.relay.history import Item
 from securechat.wire import Changed, Code, ErrorLine, FrameLine, Leaving, Resumed, Slice
 from tests.relay.clients import Relay, kinds
 from tests.relay.stored import StoredHistory
@@ -95,17 +94,6 @@ class SlowReadsTests(SynchronousTestCase):
         self.alice.says(self.alice.frame(n=0))
         self.history.answer()
         self.assertEqual(kinds(self.bob.hear()), [FrameLine, Changed, ErrorLine])
-
-    def test_what_was_read_before_it_was_told(self) -> None:
-        """A history may answer with an item, and tell of it afterwards."""
-        self.bob.resume()
-        self.history.answer()
-        self.history.answer()
-        self.bob.hear()
-        cursor = next(iter(self.relay.factory.registry.room(self.bob.room).online))
-        place = cursor.rooms[self.bob.room]
-        place.push(Item(2, b"an item of before\r\n"))
-        self.assertEqual(self.alice.hear() + self.bob.hear(), [])
 
     def test_everybody_leaves_meanwhile(self) -> None:
         """Then there is nothing to come back to."""

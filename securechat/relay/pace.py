@@ -1,0 +1,63 @@
+"""
+How fast a room may be spoken in.
+
+A relay takes what a member says as fast as it can read, and who cannot hear it as fast is caught
+up from the history. If that is most of a room the history is all that fills: with what hardly
+anybody has heard, until it drops what is older. So once more than half of the others are behind,
+and that much has been said meanwhile, whoever speaks is not listened to until half of them have
+caught up. The same holds where a room is spoken in faster than its history gets onto the disk.
+What was read is taken; the rest waits at its sender, as TCP has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from securechat.relay.history import IHistory
+from securechat.relay.session import Session
+
+LAG = 2**20
+"""Bytes that a room is told while most of it is behind, before who speaks has to wait."""
+
+
+class Pace:
+    """
+    The pace of one room.
+
+    :param most_behind: tells whether most of the room's members are behind.
+    """
+
+    def __init__(self, history: IHistory, most_behind: Callable[[], bool]) -> None:
+        self._history = history
+        self._most_behind = most_behind
+        self._lag = 0
+        self._held: set[Session] = set()
+
+    def said(self, size: int) -> None:
+        """The room was told *size* bytes."""
+        if self._most_behind():
+            self._lag += size
+        else:
+            self.eased()
+
+    def eased(self) -> None:
+        """Somebody has caught up."""
+        if self._lag and not self._most_behind():
+            self._lag = 0
+            held, self._held = self._held, set()
+            for session in held:
+                session.release()
+
+    def left(self, session: Session) -> None:
+        """*session* is not here any more."""
+        self._held.discard(session)
+        self.eased()
+
+    def speaks(self, session: Session) -> None:
+        """*session* has spoken: see whether it has to wait."""
+        if self._lag > LAG and session not in self._held:
+            self._held.add(session)
+            session.hold()
+        elif (relief := self._history.relief()) is not None:
+            session.hold()
+            relief.addCallback(lambda _: session.release())

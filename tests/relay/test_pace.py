@@ -1,0 +1,140 @@
+"""Who speaks faster than a room can hear, or its history can store, waits."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from securechat.relay.memory import MemoryHistory
+from securechat.relay.pace import LAG
+from securechat.wire import FrameLine
+from tests.relay.clients import Client, Relay
+
+SIZE = 30_000
+ENOUGH = LAG // (SIZE * 4 // 3) + 1
+"""Frames of that size before a room lags."""
+
+
+class LagTests(SynchronousTestCase):
+    """A room most of which does not read."""
+
+    def setUp(self) -> None:
+        self.relay = Relay()
+        self.writer, *self.readers = self.relay.room(4)
+
+    def stall(self, *clients: Client) -> None:
+        """Their transports have enough to write."""
+        for client in clients:
+            client.connection.pauseProducing()
+
+    def say(self, count: int) -> None:
+        """Let the writer say that many large frames."""
+        for _ in range(count):
+            self.writer.says(self.writer.frame(ciphertext=bytes(SIZE)))
+
+    def waits(self) -> bool:
+        """Whether the writer is not listened to."""
+        return self.writer.transport.producerState == "paused"
+
+    def test_few_who_do_not_read_hold_up_nobody(self) -> None:
+        """They are caught up from the history, whatever is said."""
+        self.stall(self.readers[0])
+        self.say(2 * ENOUGH)
+        self.assertFalse(self.waits())
+
+    def test_a_conversation_goes_on(self) -> None:
+        """Even if nobody else reads: what people type is little."""
+        self.stall(*self.readers)
+        self.say(ENOUGH - 2)
+        self.assertFalse(self.waits())
+
+    def test_a_flood_waits_until_half_have_caught_up(self) -> None:
+        """What was said so far is said; what follows is taken then, in order."""
+        self.stall(*self.readers)
+        self.say(ENOUGH + 3)
+        self.assertTrue(self.waits())
+        self.assertLess(len(self.writer.hears_all(FrameLine)), ENOUGH + 3)
+        self.readers[0].connection.resumeProducing()
+        self.relay.clock.advance(0)
+        self.assertTrue(self.waits())
+        self.readers[1].connection.resumeProducing()
+        self.relay.clock.advance(0)
+        self.assertFalse(self.waits())
+        for reader in self.readers[:2]:
+            heard = [line.n for line in reader.hears_all(FrameLine)]
+            self.assertEqual(heard, list(range(ENOUGH + 3)))
+
+    def test_a_flood_waits_until_those_are_gone(self) -> None:
+        """Who leaves is not waited for."""
+        self.stall(*self.readers)
+        self.say(ENOUGH + 3)
+        for reader in self.readers[:2]:
+            self.assertTrue(self.waits())
+            reader.lose()
+            self.relay.clock.advance(0)
+        self.readers[2].lose()
+        self.relay.clock.advance(0)
+        self.assertFalse(self.waits())
+
+    def test_who_waits_may_go(self) -> None:
+        """Nothing is done for it any more when the others have caught up."""
+        self.stall(*self.readers)
+        self.say(ENOUGH + 3)
+        self.writer.lose()
+        for reader in self.readers:
+            reader.connection.resumeProducing()
+        self.assertEqual(self.relay.clock.getDelayedCalls(), [])
+
+    def test_who_waits_may_stop_to_read(self) -> None:
+        """It is listened to when both are over."""
+        self.stall(*self.readers)
+        self.say(ENOUGH + 3)
+        self.stall(self.writer)
+        for reader in self.readers:
+            reader.connection.resumeProducing()
+        self.relay.clock.advance(0)
+        self.assertTrue(self.waits())
+        self.writer.connection.resumeProducing()
+        self.relay.clock.advance(0)
+        self.assertFalse(self.waits())
+
+
+class Behind(MemoryHistory):
+    """A history that is behind until it is told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.behind: Deferred[None] | None = None
+
+    def relief(self) -> Deferred[None] | None:  # type: ignore[override]  # never, in memory
+        return self.behind
+
+
+class ReliefTests(SynchronousTestCase):
+    """A history that cannot store as fast as is spoken."""
+
+    def setUp(self) -> None:
+        self.history = Behind()
+        self.relay = Relay(history=self.history)
+        self.writer, self.reader = self.relay.room(2)
+
+    def test_who_speaks_waits_for_it(self) -> None:
+        """One line is taken, the others when there is relief."""
+        self.history.behind = Deferred()
+        for _ in range(3):
+            self.writer.says(self.writer.frame())
+        self.assertEqual(len(self.reader.hear()), 1)
+        relief, self.history.behind = self.history.behind, None
+        relief.callback(None)
+        self.relay.clock.advance(0)
+        self.assertEqual(len(self.reader.hear()), 2)
+        self.assertEqual(self.writer.transport.producerState, "producing")
+
+    def test_who_is_gone_by_then(self) -> None:
+        """Is not listened to."""
+        self.history.behind = Deferred()
+        self.writer.says(self.writer.frame())
+        self.writer.lose()
+        self.history.behind.callback(None)
+        self.assertEqual(self.relay.clock.getDelayedCalls(), [])
