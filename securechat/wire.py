@@ -19,6 +19,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 
 import attrs
@@ -717,7 +718,12 @@ def _by_verb(lines: Iterable[type[Line]]) -> dict[bytes, _Spelling[Any]]:
 _SPELLINGS = _by_verb(FROM_CLIENT | FROM_RELAY)
 
 
-@attrs.define
+@lru_cache(1_024)
+def _room(field: bytes) -> bytes:
+    return urlsafe_b64decode(field + b"=")
+
+
+@attrs.define  # and not frozen, which costs time
 class Passing:
     """
     A `send` line as the relay takes it, which reads the header and passes on the rest as it
@@ -761,10 +767,8 @@ class Passing:
             or len(ciphertext) * 3 // 4 > MAX_CIPHERTEXT
         ):
             raise WireError(what="a field is no base64url, or too long")
-        passing = cls(
-            urlsafe_b64decode(room + b"="), int(epoch), int(row), int(n), line[header.end() :]
-        )
-        if max(passing.epoch, passing.row, passing.n) > MAX_INTEGER:
+        passing = cls(_room(room), int(epoch), int(row), int(n), line[header.end() :])
+        if passing.n > MAX_INTEGER or passing.epoch > MAX_INTEGER or passing.row > MAX_INTEGER:
             raise WireError(what="a field is no number below 2^53")
         return passing
 

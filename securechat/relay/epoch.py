@@ -7,36 +7,43 @@ and where a history has lost what it was given, that is read from the stream aga
 
 from __future__ import annotations
 
+from securechat.group.log import Log
 from securechat.relay.history import IHistory
 from securechat.relay.stream import BATCH
 
 
 class Epoch:
     """
+    :param log: the log up to the entry that began it.
+    :ivar number: the epoch's.
+    :ivar head: the head of the log.
+    :ivar rows: fingerprint to row, of all members.
     :ivar landed: the number of the entry that began it, as far as it is known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log) -> None:
+        self._of(log)
         self.landed = 0
         self._sent: dict[int, int] = {}  # row to its last n
         self._known = False
 
-    def begin(self, seq: int) -> None:
-        """An entry has landed as number *seq*."""
+    def _of(self, log: Log) -> None:
+        self.number, self.head, self.rows = log.epoch, log.head, log.membership.index
+
+    def begin(self, log: Log, seq: int) -> None:
+        """The newest entry of *log* has landed as number *seq*."""
+        self._of(log)
         self.landed = seq
         self._sent = {}
         self._known = True
 
-    def silent(self, row: int) -> bool:
-        """Whether nothing was taken of *row* yet."""
-        return row not in self._sent
+    def last(self, row: int) -> int:
+        """Return the last n that was taken of *row*, -1 if nothing was."""
+        return self._sent.get(row, -1)
 
-    def take(self, row: int, n: int) -> bool:
-        """Take frame *n* of *row*; false if that one, or a later one, was taken already."""
-        if n <= self._sent.get(row, -1):
-            return False
+    def take(self, row: int, n: int) -> None:
+        """Take frame *n* of *row*."""
         self._sent[row] = n
-        return True
 
     def forget(self) -> None:
         """What was taken may be lost: only the stream knows."""

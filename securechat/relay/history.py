@@ -43,9 +43,9 @@ def spelled(room: bytes) -> bytes:
     return urlsafe_b64encode(room).rstrip(b"=")
 
 
-@attrs.frozen
+@attrs.define(hash=True)  # and not frozen, which costs time for each frame
 class Item:
-    """One number of a room's stream."""
+    """One number of a room's stream. Nobody changes it."""
 
     seq: int
     line: bytes
@@ -55,7 +55,7 @@ class Item:
     """Of an entry: fingerprint to slice; where it was read for one member, that one's alone."""
 
 
-@attrs.frozen
+@attrs.define  # likewise
 class Draft:
     """A line of a room's stream that has no number yet."""
 
@@ -112,7 +112,11 @@ class IHistory(Protocol):
     fingerprint. A room begins with its create entry: what is said of it before is forgotten.
 
     Numbers have no gaps when they are given out; later, old frames may be missing.
+
+    :ivar backlog: bytes of lines that were appended and are not durable yet.
     """
+
+    backlog: int
 
     def rooms(self) -> Iterable[Kept]:
         """Return the rooms that there are from before, when the relay starts."""
@@ -137,11 +141,8 @@ class IHistory(Protocol):
     def append_frame(self, room: bytes, head: bytes, draft: Draft) -> None:
         """Add a frame to the stream, unless the log's head is another than *head* by then."""
 
-    def relief(self) -> Deferred[None] | None:
-        """
-        Return None as long as what is appended becomes durable fast enough. Otherwise return
-        what fires when it has: until then as little as possible should be appended.
-        """
+    def relief(self) -> Deferred[None]:
+        """Return what fires when `backlog` is less than now."""
 
     def read(self, room: bytes, after: int, most: int, member: bytes) -> Deferred[Sequence[Item]]:
         """

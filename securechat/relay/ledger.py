@@ -53,7 +53,7 @@ class Ledger:
         self._room = log.room
         self._history = history
         self._limits = limits
-        self._epoch = Epoch()
+        self._epoch = Epoch(log)
 
     @property
     def landed(self) -> int:
@@ -161,7 +161,7 @@ class Ledger:
         signed = entry_of(item)
         if signed.entry.epoch > 1:
             self.log = self.log.after(signed)
-        self._epoch.begin(item.seq)
+        self._epoch.begin(self.log, item.seq)
         self.values.apply(changes_by(signed))
         if isinstance(signed.entry.detail, Remove):
             for member in signed.entry.detail.members:
@@ -172,13 +172,15 @@ class Ledger:
 
     def send(self, member: bytes, frame: Passing) -> None:
         """Have *frame* of *member* put into the stream, if it is a new one."""
-        log, row = self.log, frame.row
-        if row != log.membership.index[member] or frame.epoch != log.epoch:
+        epoch, row, n = self._epoch, frame.row, frame.n
+        if row != epoch.rows[member] or frame.epoch != epoch.number:
             return  # the stream alone says what became of a frame
-        if self._epoch.silent(row):
+        last = epoch.last(row)
+        if last < 0:
             self._enters(member)
-        if self._epoch.take(row, frame.n):
-            self._history.append_frame(self._room, log.head, Draft(b"frame", frame.rest))
+        if n > last:
+            epoch.take(row, n)
+            self._history.append_frame(self._room, epoch.head, Draft(b"frame", frame.rest))
 
     def _enters(self, member: bytes) -> None:
         """*member* speaks for the first time in this epoch: it has its keys."""

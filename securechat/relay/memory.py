@@ -47,7 +47,7 @@ class _Stream:
     def add_frame(self, item: Item, time: float) -> None:
         self.frames.append(item)
         self.times.append(time)
-        self.tally.add(len(item.line), time)
+        self.tally.add(1, len(item.line), time)
 
     def drop_frames(self, retention: Retention, now: float) -> None:
         last = retention.excess(self.tally, self._oldest(), now)
@@ -86,6 +86,8 @@ class MemoryHistory(Presence):
     :param clock: the reactor, or what tells time in its place.
     :param retention: what is kept of each room.
     """
+
+    backlog = 0
 
     def __init__(self, clock: IReactorTime, retention: Retention | None = None) -> None:
         super().__init__()
@@ -128,8 +130,8 @@ class MemoryHistory(Presence):
         stream.drop_frames(self._retention, now)
         stream.hear([item])
 
-    def relief(self) -> None:
-        return None
+    def relief(self) -> Deferred[None]:
+        return succeed(None)
 
     def read(self, room: bytes, after: int, most: int, member: bytes) -> Deferred[Sequence[Item]]:
         stream = self._streams[room]

@@ -19,6 +19,9 @@ from securechat.relay.session import Session
 LAG = 2**20
 """Bytes that a room is told while most of it is behind, before who speaks has to wait."""
 
+BACKLOG = 8 * 2**20
+"""Bytes on their way to the disk, beyond which who speaks has to wait."""
+
 
 class Pace:
     """
@@ -58,6 +61,6 @@ class Pace:
         if self._lag > LAG and session not in self._held:
             self._held.add(session)
             session.hold()
-        elif (relief := self._history.relief()) is not None:
+        elif self._history.backlog > BACKLOG:
             session.hold()
-            relief.addCallback(lambda _: session.release())
+            self._history.relief().addCallback(lambda _: session.release())

@@ -31,11 +31,11 @@ class Tally:
         """Return what is kept now."""
         return Tally(self.count, self.size, self.oldest)
 
-    def add(self, size: int, time: float) -> None:
-        """A frame of *size* bytes came at *time*."""
+    def add(self, count: int, size: int, time: float) -> None:
+        """As many frames, of *size* bytes together, came at *time*."""
         if not self.count:
             self.oldest = time
-        self.count += 1
+        self.count += count
         self.size += size
 
 

@@ -39,9 +39,6 @@ from securechat.relay.tip import Tip
 
 T = TypeVar("T")
 
-_BACKLOG = 8 * 2**20
-"""Bytes of lines on their way to the disk, beyond which no more should come."""
-
 _AT_ONCE = 4_096
 """Frames of one room that are dropped in one turn, if there are that many to drop."""
 
@@ -108,8 +105,10 @@ class _Share:
     """What a turn has for one stream."""
 
     items: list[Item] = attrs.Factory(list)
-    frames: list[tuple[int, int, float, bytes]] = attrs.Factory(list)
-    """Of these the frames, as rows."""
+    frames: list[Item] = attrs.Factory(list)
+    """Those of them that are frames, …"""
+    size: int = 0
+    """… and the bytes of their lines."""
     tip: Tip = attrs.Factory(Tip)
     """The end of the stream after it…"""
     tally: Tally = attrs.Factory(Tally)
@@ -127,8 +126,6 @@ class _Turn:
     shares: dict[_Stream, _Share] = attrs.Factory(dict)
     waiting: list[tuple[Deferred[Any], object]] = attrs.Factory(list)
     """Who wants to be told that it is durable, and with which result."""
-    size: int = 0
-    """Bytes of its lines."""
     time: float = 0.0
 
     @property
@@ -180,6 +177,7 @@ class SQLiteHistory(Presence):
         worker: IWorker | None = None,
     ) -> None:
         super().__init__()
+        self.backlog = 0
         self.database = Database(path, durable=worker is not None)
         self._clock = clock
         self._retention = retention or Retention()
@@ -286,21 +284,18 @@ class SQLiteHistory(Presence):
         return turn.wait(seq)
 
     def append_frame(self, room: bytes, head: bytes, draft: Draft) -> None:
-        stream = self._begun(room)
+        stream = self._streams.get(room)
         seq = stream and stream.tip.follow(head)
         if not stream or not seq:
             return
-        line = draft.numbered(room, seq)
-        turn = self._begin()
-        turn.size += len(line)
-        share = turn.share(stream)
-        share.items.append(Item(seq, line))
-        share.frames.append((stream.key, seq, self._clock.seconds(), line))
+        item = Item(seq, draft.numbered(room, seq))
+        share = self._begin().share(stream)
+        share.items.append(item)
+        share.frames.append(item)
+        share.size += len(item.line)
+        self.backlog += len(item.line)
 
-    def relief(self) -> Deferred[None] | None:
-        writing = 0 if self._writing is None else self._writing.size
-        if self._turn.size + writing <= _BACKLOG:
-            return None
+    def relief(self) -> Deferred[None]:
         relief: Deferred[None] = Deferred()
         self._relief.append(relief)
         return relief
@@ -340,7 +335,8 @@ class SQLiteHistory(Presence):
         stream = self._streams.pop(room, None)
         if stream:
             turn = self._begin()
-            turn.shares.pop(stream, None)
+            if share := turn.shares.pop(stream, None):
+                self.backlog -= share.size
             turn.drops.append(room)
 
     def expire(self) -> None:
@@ -401,9 +397,10 @@ class SQLiteHistory(Presence):
         self, connection: sqlite3.Connection, key: int, share: _Share, now: float
     ) -> None:
         tip, tally = share.tip, share.tally
-        connection.executemany(_ADD_FRAME, share.frames)
-        for _, _, time, line in share.frames:
-            tally.add(len(line), time)
+        if share.frames:
+            rows = [(key, item.seq, now, item.line) for item in share.frames]
+            connection.executemany(_ADD_FRAME, rows)
+            tally.add(len(rows), share.size, now)
         if self._retention.is_passed(tally, now):
             with closing(_oldest(connection, key)) as frames:
                 last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
@@ -415,6 +412,7 @@ class SQLiteHistory(Presence):
         turn, self._writing = self._writing, None
         assert turn is not None
         for stream, share in turn.shares.items():
+            self.backlog -= share.size
             share.tip.skip(stream.durable.newest)  # it may have skipped since
             stream.durable, stream.tally = share.tip, share.tally
         for stream, share in turn.shares.items():
@@ -441,6 +439,7 @@ class SQLiteHistory(Presence):
         shares = [*written.shares.items(), *gathered.shares.items()]
         for stream, _ in shares:
             stream.tip = stream.durable.copy()
+        self.backlog = 0
         for stream in dict.fromkeys(stream for stream, share in shares if share.items):
             with self._log.failuresHandled("nobody could be told that something is lost"):
                 stream.failed(error)

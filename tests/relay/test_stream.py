@@ -6,9 +6,11 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.group.detail import Why
+from securechat.group.log import Log
+from securechat.identity import Identity
 from securechat.relay.epoch import Epoch
 from securechat.wire import Changed, Code, ErrorLine, FrameLine, Leaving, Resumed, Slice
-from tests.relay.clients import Relay, kinds
+from tests.relay.clients import Relay, creation, kinds
 from tests.relay.stored import StoredHistory
 
 
@@ -139,11 +141,12 @@ class EpochTests(SynchronousTestCase):
         """What was read is of the epoch before."""
         history = StoredHistory()
         history.slow_reads = True
-        epoch = Epoch()
+        log = Log.founded(creation(Identity.generate(), "lobby"))
+        epoch = Epoch(log)
         recalled = Deferred.fromCoroutine(epoch.recall(history, bytes(32), 0))
-        epoch.begin(7)
+        epoch.begin(log, 7)
         epoch.take(0, 5)
         history.answer()
         self.successResultOf(recalled)
         self.assertEqual(epoch.landed, 7)
-        self.assertFalse(epoch.take(0, 5))
+        self.assertEqual(epoch.last(0), 5)
