@@ -4,6 +4,7 @@ The relay, as a factory that any Twisted application can listen with.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Container, Sequence
 
 from twisted.internet.defer import Deferred
@@ -11,19 +12,27 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from securechat.address import Address
+from securechat.primitives import HASH_LENGTH, random_bytes
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
 from securechat.relay.sources import Doorstep
-from securechat.wire import Code, ErrorLine
+from securechat.wire import PROTOCOL_VERSION, Banner, Code, ErrorLine, serialise
 
 LINGER = 5.0
 """Seconds between the close of a connection and its abortion."""
 
 LINGER_AT_END = 4.0
 """The same when the relay shuts down, so that it is gone within 5 seconds."""
+
+
+def _spelled(nonce: bytes) -> bytes:
+    return urlsafe_b64encode(nonce).rstrip(b"=")
+
+
+_NO_NONCE = _spelled(bytes(HASH_LENGTH))
 
 _CLOSING = ErrorLine(Code.CLOSING, "-", "this relay is shutting down: connect again later")
 
@@ -63,6 +72,8 @@ class RelayFactory(Factory[Connection]):
         self.history = history or MemoryHistory(clock)
         self.registry = Registry(clock, self.limits, self.history, founders)
         self.linger = LINGER
+        banner = Banner((PROTOCOL_VERSION,), bytes(HASH_LENGTH), self.limits.announced())
+        self._banner = serialise(banner)  # but for the nonce the same for everybody
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)
         self.connections: set[Connection] = set()
@@ -84,6 +95,10 @@ class RelayFactory(Factory[Connection]):
             connection.hang_up(_CLOSING)
         self._check_end()
         return gone
+
+    def banner(self) -> bytes:
+        """Return a banner with a fresh nonce, as a line without its CRLF."""
+        return self._banner.replace(_NO_NONCE, _spelled(random_bytes(HASH_LENGTH)))
 
     # What connections report
 

@@ -24,7 +24,6 @@ from zope.interface import implementer
 from securechat.errors import WireError
 from securechat.fingerprint import short
 from securechat.identity import Bundle
-from securechat.primitives import HASH_LENGTH, random_bytes
 from securechat.relay.identification import Channel, check_version, prove
 from securechat.relay.life import life_machine
 from securechat.relay.refusal import Refusal
@@ -33,9 +32,7 @@ from securechat.relay.sources import source
 from securechat.wire import (
     FROM_CLIENT,
     MAX_LINE,
-    PROTOCOL_VERSION,
     Ack,
-    Banner,
     Code,
     ErrorLine,
     IdentityLine,
@@ -50,6 +47,8 @@ if TYPE_CHECKING:
 
 TOO_MANY = "too many connections from your address have not proved an identity yet: try again later"
 _DOES_NOT_READ = ErrorLine(Code.BUSY, "-", "you do not read what you are sent: connect again")
+
+_ACK = serialise(Ack()) + b"\r\n"
 
 _SHOWN = 120  # bytes of a line in the log
 
@@ -91,10 +90,7 @@ class Connection(LineOnlyReceiver):
             self.transport.setTcpKeepAlive(True)
         self._wait(self._relay.limits.identify_seconds)
         if self._relay.arrived(self):
-            banner = Banner(
-                (PROTOCOL_VERSION,), random_bytes(HASH_LENGTH), self._relay.limits.announced()
-            )
-            self._banner = serialise(banner)
+            self._banner = self._relay.banner()
             self.write(self._banner + self.delimiter)
         elif self._relay.turned_away(self):
             self.hang_up(ErrorLine(Code.BUSY, "-", TOO_MANY))
@@ -215,7 +211,7 @@ class Connection(LineOnlyReceiver):
         with self._answering():
             self._session = Session(bundle, self, self._relay.registry)
             self._log.info("{peer} is connected", peer=self._name)
-            self.say(Ack())
+            self.write(_ACK)
 
     def say_goodbye(self, error: ErrorLine) -> None:
         self._log_error("{peer} is sent away: {words}", error)
