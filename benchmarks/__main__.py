@@ -14,6 +14,7 @@ import attrs
 import click
 
 from benchmarks.compare.measure import Bench, allow_files
+from benchmarks.compare.profiling import profile
 from benchmarks.compare.rounds import Plan, perform
 from benchmarks.compare.servers import PEERS, RELAY, Server, relay
 from benchmarks.compare.table import as_data, as_table
@@ -42,6 +43,12 @@ _SERVERS = ", ".join([RELAY, *(each.name for each in PEERS)])
     help="Whose relay is measured, instead of this one's. If given again, that relay too.",
 )
 @click.option("--soak", default=0.0, help="Seconds of a flood in which memory is watched.")
+@click.option(
+    "--profile",
+    "profiles",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A directory for profiles of the relay, instead of all else.",
+)
 @click.option("--json", "data", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
 @click.option("--quick", is_flag=True, help="One short round of the most important workloads.")
 def main(
@@ -51,6 +58,7 @@ def main(
     servers: str | None,
     checkouts: tuple[Path, ...],
     soak: float,
+    profiles: Path | None,
     data: Path | None,
     quick: bool,
 ) -> None:
@@ -66,7 +74,12 @@ def main(
     if quick:
         names, rounds, seconds = names or _QUICK, 1, min(seconds, 0.5)
     plan = Plan(_possible(_chosen(names)), _servers(servers, checkouts), rounds, soak)
-    results = perform(plan, Bench(seconds, _tell))
+    bench = Bench(seconds, _tell)
+    if profiles is not None:
+        for path in profile(bench, _relays(checkouts)[0], profiles):
+            click.echo(path)
+        return
+    results = perform(plan, bench)
     click.echo(as_table(plan, results))
     if data is not None:
         data.write_text(json.dumps(as_data(plan, results), indent=2) + "\n", "utf-8")
@@ -92,9 +105,7 @@ def _possible(workloads: list[Workload]) -> list[Workload]:
 
 
 def _servers(names: str | None, checkouts: Sequence[Path]) -> list[Server]:
-    relays = [relay(each, f"{RELAY}:{each.absolute().name}") for each in checkouts] or [relay()]
-    relays[0] = attrs.evolve(relays[0], name=RELAY)
-    known = {each.name: [each] for each in PEERS} | {RELAY: relays}
+    known = {each.name: [each] for each in PEERS} | {RELAY: _relays(checkouts)}
     wanted = [RELAY, *(each.name for each in PEERS)] if names is None else names.split(",")
     for name in wanted:
         if name not in known:
@@ -104,6 +115,12 @@ def _servers(names: str | None, checkouts: Sequence[Path]) -> list[Server]:
         if each.lacks:
             _tell(f"{each.name} is left out: {each.lacks}")
     return [each for each in chosen if not each.lacks]
+
+
+def _relays(checkouts: Sequence[Path]) -> list[Server]:
+    """Return the relay of each checkout, of which the first is the one that has goals."""
+    relays = [relay(each, f"{RELAY}:{each.absolute().name}") for each in checkouts] or [relay()]
+    return [attrs.evolve(relays[0], name=RELAY), *relays[1:]]
 
 
 if __name__ == "__main__":

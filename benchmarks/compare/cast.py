@@ -81,14 +81,16 @@ def cast(shape: Shape, kept: Path, tell: Callable[[str], None]) -> Path:
     source = f"{len(STEPS)} {Path(__file__).read_text('utf-8')}"
     name = "-".join(map(str, attrs.astuple(shape)))
     path = kept / f"cast-{name}-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
-    if path.exists() and time.time() - path.stat().st_mtime < _MOST_DAYS * 86_400:
+    for each in kept.glob("cast-*"):
+        if time.time() - each.stat().st_mtime > _MOST_DAYS * 86_400:
+            shutil.rmtree(each)
+    if path.exists():
         return path
     tell(f"making {shape}: once, they are kept in {kept}")
     with tempfile.TemporaryDirectory(dir=kept) as made:
         place = Path(made) / "cast"
         private_directory(place)
         _Making(shape, place, tell).make()
-        shutil.rmtree(path, ignore_errors=True)
         place.rename(path)
     return path
 

@@ -20,7 +20,7 @@ import attrs
 
 from benchmarks.compare.build import LOAD, build, kept
 from benchmarks.compare.cast import MEMBERS, cast, payload_size
-from benchmarks.compare.process import Failed, cores, free_ports, running, said, wait_for
+from benchmarks.compare.process import Failed, bind, cores, free_ports, running, said, wait_for
 from benchmarks.compare.servers import Place, Server
 from benchmarks.compare.workloads import Workload
 from securechat.files import private_directory
@@ -40,10 +40,14 @@ class Started:
     """A server that listens."""
 
     server: Server
-    pid: int
+    process: subprocess.Popen[bytes]
     port: int
     members: Path | None
     directory: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
 
 @attrs.define
@@ -103,7 +107,7 @@ class Bench:
                 environment=server.environment,
             ) as process:
                 wait_for(process, directory, port)
-                yield Started(server, process.pid, port, members, directory)
+                yield Started(server, process, port, members, directory)
 
     def loaded(
         self,
@@ -124,7 +128,7 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=partial(os.sched_setaffinity, 0, cores()[1]),
+            preexec_fn=partial(bind, cores()[1]),
         ) as load:
             try:
                 output, errors = _communicate(load, _PATIENCE + seconds, watch)

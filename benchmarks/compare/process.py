@@ -4,6 +4,7 @@ A process that is bounded, and certainly gone in the end.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 _START = 60.0  # seconds: a relay with thousands of members reads them first
 _STOP = 10.0
 _POLL = 0.05
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Failed(Exception):
@@ -36,6 +38,12 @@ def cores() -> tuple[set[int], set[int]]:
     """Return the cores for a server, and those for who loads it: not the same, if there are two."""
     mine = sorted(os.sched_getaffinity(0))
     return {mine[0]}, {mine[1 % len(mine)]}
+
+
+def bind(core: set[int]) -> None:
+    """In a process that was forked: stay on *core*, and do not outlive who forked it."""
+    os.sched_setaffinity(0, core)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager
@@ -59,7 +67,7 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=partial(os.sched_setaffinity, 0, core),
+            preexec_fn=partial(bind, core),
         )
     try:
         yield process

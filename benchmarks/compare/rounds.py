@@ -35,12 +35,12 @@ def perform(plan: Plan, bench: Bench) -> Results:
             if number > workload.most_rounds:
                 continue
             for server in plan.servers:
-                if server.is_relay or not workload.relay_only:
+                if server.takes(workload):
                     label = f"round {number} of {plan.rounds}  {workload.name:16}{server.name:12}"
                     _measure(results, bench, workload, server, label)
     if plan.soak:
         for server in plan.servers:
-            if server.is_relay:
+            if server.takes(SOAK):
                 _measure(results, bench, SOAK, server, f"soak  {server.name:12}", plan.soak)
     return results
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks.compare.build import HERE, LIMIT, build
+from benchmarks.compare.workloads import Workload
 
 MOSQUITTO, RELAY = "mosquitto", "relay"
 """What ratios are to, and what they are of."""
@@ -48,10 +49,18 @@ class Server:
     environment: Mapping[str, str] = attrs.field(factory=dict)
     program: str | None = None
     """What has to be installed, in the package of the same name."""
+    most_connections: int | None = None
+    """With more it does not come to an end."""
 
     @property
     def is_relay(self) -> bool:
         return self.protocol == "securechat"
+
+    def takes(self, workload: Workload) -> bool:
+        """Whether it can be put under *workload*."""
+        if workload.relay_only and not self.is_relay:
+            return False
+        return self.most_connections is None or workload.connections <= self.most_connections
 
     @property
     def lacks(self) -> str | None:
@@ -148,7 +157,8 @@ def _naive(place: Place) -> list[str]:
 PEERS = (
     Server(MOSQUITTO, "mqtt", _mosquitto, program="mosquitto"),
     Server("nats", "nats", _nats, program="nats-server"),
-    Server("ngircd", "irc", _ngircd, program="ngircd"),
+    # Each member is told of each other one that joins, and with a thousand it pauses for seconds.
+    Server("ngircd", "irc", _ngircd, program="ngircd", most_connections=500),
     Server("limit", "raw", _limit),
     Server("naive", "raw", _naive, {"PYTHONPATH": str(HERE.parent)}),
 )

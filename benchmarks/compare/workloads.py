@@ -49,7 +49,7 @@ class Workload:
 
 
 _CPU = Metric("cpu_us", "CPU µs per delivery", 3)
-_P50, _P99 = Metric("p50_ms", "p50 ms"), Metric("p99_ms", "p99 ms")
+_P50, _P99 = Metric("p50_ms", "ms p50"), Metric("p99_ms", "ms p99")
 _SERIAL = ("--window=1",)
 _FLOOD = ("--window=64",)
 _RATE = 20
@@ -102,7 +102,7 @@ WORKLOADS = (
         "handshake-login",
         "TLS handshake, and login (identity, ack)",
         "handshakes",
-        Shape(1, 200),
+        Shape(1, 256),
         (_HANDSHAKE,),
         ("--login",),
         longer=2.0,

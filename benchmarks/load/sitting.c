@@ -40,7 +40,7 @@ void run_handshakes(const struct settings *settings)
     int count = settings->connections < AT_ONCE ? settings->connections : AT_ONCE;
     int done = 0, rounds = 0;
     double used = 0;
-    for (uint64_t end = now() + settings->seconds * 1e9; !rounds || now() < end; rounds++) {
+    for (uint64_t end = now() + settings->seconds * 1e9; rounds < 2 || now() < end; rounds++) {
         double before = server_cpu(settings->pid);
         for (int number = 0; number < count; number++)
             crowd_bring(settings, crowd + number, stage);
@@ -51,8 +51,6 @@ void run_handshakes(const struct settings *settings)
             connection_close(crowd + number);
         pause_ms(SETTLE);
     }
-    if (!done)
-        fail("%.1f s are not enough for handshakes", settings->seconds);
     printf("{\"cpu_us\": %.2f, \"handshakes\": %d, \"rss_kib\": %ld}\n", used / done, done,
            server_memory(settings->pid));
 }
