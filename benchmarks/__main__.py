@@ -12,6 +12,7 @@ from types import FrameType
 
 import attrs
 import click
+import platformdirs
 
 from benchmarks.compare.measure import Bench, allow_files
 from benchmarks.compare.profiling import profile
@@ -74,7 +75,7 @@ def main(
     if quick:
         names, rounds, seconds = names or _QUICK, 1, min(seconds, 0.5)
     plan = Plan(_possible(_chosen(names)), _servers(servers, checkouts), rounds, soak)
-    bench = Bench(seconds, _tell)
+    bench = Bench(seconds, _tell, platformdirs.user_cache_path("securechat-benchmarks"))
     if profiles is not None:
         for path in profile(bench, _relays(checkouts)[0], profiles):
             click.echo(path)

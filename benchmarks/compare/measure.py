@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks.compare.build import LOAD, build, kept
+from benchmarks.compare.build import LIMIT, LOAD, build
 from benchmarks.compare.cast import MEMBERS, cast, payload_size
 from benchmarks.compare.process import Failed, bind, cores, free_ports, running, said, wait_for
 from benchmarks.compare.servers import Place, Server
@@ -57,17 +57,24 @@ class Bench:
 
     :param seconds: how long each is, for the workloads that are not longer.
     :param tell: is told of what takes long.
+    :param kept: a directory of what is made once: programs, a certificate, casts.
+    :raises CannotBuild: if the C programs cannot be made.
     """
 
     seconds: float
     tell: Callable[[str], None]
-    load: Path = attrs.field(init=False)
-    payload: int = attrs.field(init=False)
-    certificate: tuple[Path, Path] = attrs.field(init=False)
+    kept: Path
+    _load: Path = attrs.field(init=False)
+    _limit: Path = attrs.field(init=False)
+    _certificate: tuple[Path, Path] = attrs.field(init=False)
+    _payload: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.load, self.payload = build(LOAD), payload_size()
-        self.certificate = own_certificate(kept() / "certificate")
+        private_directory(self.kept)
+        self._load, self._limit = (build(each, self.kept) for each in (LOAD, LIMIT))
+        private_directory(self.kept / "certificate")
+        self._certificate = own_certificate(self.kept / "certificate")
+        self._payload = payload_size()
 
     def measure(self, workload: Workload, server: Server) -> Outcome:
         """
@@ -94,12 +101,12 @@ class Bench:
         with tempfile.TemporaryDirectory(prefix="securechat-bench-", dir=_disk()) as name:
             directory = Path(name)
             if server.is_relay:
-                made = cast(workload.shape, kept(), self.tell)
+                made = cast(workload.shape, self.kept, self.tell)
                 members = made / MEMBERS
                 private_directory(directory / "relay")
                 shutil.copy(made / NAME, directory / "relay" / NAME)
             port, spare = free_ports(2)
-            place = Place(directory, port, spare, *self.certificate)
+            place = Place(directory, port, spare, *self._certificate, self._limit)
             with running(
                 (command or server.command)(place),
                 directory,
@@ -146,14 +153,14 @@ class Bench:
             "pid": started.pid,
             "connections": workload.connections,
             "rooms": workload.shape.rooms,
-            "payload": self.payload,
+            "payload": self._payload,
             "warm-up": _WARM_UP,
             "seconds": seconds,
         }
         if started.members is not None:
             options["cast"] = started.members
         words = [f"--{name}={value}" for name, value in options.items()]
-        return [str(self.load), workload.run, *words, *workload.options]
+        return [str(self._load), workload.run, *words, *workload.options]
 
 
 def _communicate(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.compare.build import HERE, LIMIT, build
+from benchmarks.compare.build import HERE
 from benchmarks.compare.workloads import Workload
 
 MOSQUITTO, RELAY = "mosquitto", "relay"
@@ -35,6 +35,8 @@ class Place:
     """For one that cannot do without a port without TLS."""
     certificate: Path
     key: Path
+    limit: Path
+    """The program that `build` makes of `LIMIT`."""
 
 
 @attrs.frozen
@@ -72,8 +74,13 @@ class Server:
 
 def relay(checkout: Path = HERE.parent, name: str = RELAY) -> Server:
     """Return the relay of *checkout*. Its state directory is ``relay`` where it is started."""
-    environment = {"PYTHONPATH": str(checkout.absolute())}
-    return Server(name, "securechat", relay_command, environment)
+    return Server(name, "securechat", relay_command, _path(checkout))
+
+
+def _path(first: Path) -> dict[str, str]:
+    """Return the environment in which Python looks for packages in *first* before all else."""
+    others = filter(None, [os.environ.get("PYTHONPATH")])
+    return {"PYTHONPATH": os.pathsep.join([str(first.absolute()), *others])}
 
 
 def relay_command(place: Place, twistd: Sequence[str] = ()) -> list[str]:
@@ -145,7 +152,7 @@ def _nats(place: Place) -> list[str]:
 
 
 def _limit(place: Place) -> list[str]:
-    return [str(build(LIMIT)), str(place.port), str(place.certificate), str(place.key)]
+    return [str(place.limit), str(place.port), str(place.certificate), str(place.key)]
 
 
 def _naive(place: Place) -> list[str]:
@@ -160,7 +167,7 @@ PEERS = (
     # Each member is told of each other one that joins, and with a thousand it pauses for seconds.
     Server("ngircd", "irc", _ngircd, program="ngircd", most_connections=500),
     Server("limit", "raw", _limit),
-    Server("naive", "raw", _naive, {"PYTHONPATH": str(HERE.parent)}),
+    Server("naive", "raw", _naive, _path(HERE.parent)),
 )
 """``limit`` is the least that C needs, ``naive`` what one writes first with Twisted."""
 

@@ -88,9 +88,9 @@ static void forget(uint64_t time)
     (void)time;
 }
 
-void crowd_settle(const struct settings *settings, int poll, int milliseconds)
+void crowd_settle(const struct settings *settings, int poll)
 {
-    uint64_t end = now() + milliseconds * 1000000ull;
+    uint64_t end = now() + settings->settle * 1e9;
     for (uint64_t time; (time = now()) < end;)
         crowd_turn(settings, poll, 1 + (end - time) / 1000000, forget);
 }

@@ -23,8 +23,8 @@ int crowd_go(const struct settings *settings, struct connection *crowd);
 bool crowd_turn(const struct settings *settings, int poll, int milliseconds,
                 void (*found)(uint64_t time));
 
-/* Take what arrives for so long, and forget it. */
-void crowd_settle(const struct settings *settings, int poll, int milliseconds);
+/* Let the server end what connecting has begun: take what arrives meanwhile, and forget it. */
+void crowd_settle(const struct settings *settings, int poll);
 
 /* The epoll data of the timer that may be watched beside the connections. */
 #define TIMER NULL

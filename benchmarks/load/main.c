@@ -33,14 +33,15 @@ static const struct option OPTIONS[] = {
     {"senders", required_argument, NULL, 's'},  {"payload", required_argument, NULL, 'l'},
     {"window", required_argument, NULL, 'w'},   {"rate", required_argument, NULL, 'R'},
     {"warm-up", required_argument, NULL, 'u'},  {"seconds", required_argument, NULL, 't'},
-    {"login", no_argument, NULL, 'L'},          {NULL, 0, NULL, 0},
+    {"settle", required_argument, NULL, 'S'},   {"login", no_argument, NULL, 'L'},
+    {NULL, 0, NULL, 0},
 };
 
 static struct settings parse(int count, char **words)
 {
     struct settings settings = {
         .connections = 1, .rooms = 1, .senders = 1, .payload = 370, .window = 1,
-        .warm_up = 0.5, .seconds = 1.5,
+        .settle = 0.5, .warm_up = 0.5, .seconds = 1.5,
     };
     int option;
     while ((option = getopt_long(count, words, "", OPTIONS, NULL)) != -1)
@@ -56,6 +57,7 @@ static struct settings parse(int count, char **words)
         case 'w': settings.window = atoi(optarg); break;
         case 'R': settings.rate = atof(optarg); break;
         case 'u': settings.warm_up = atof(optarg); break;
+        case 'S': settings.settle = atof(optarg); break;
         case 't': settings.seconds = atof(optarg); break;
         case 'L': settings.login = true; break;
         default: exit(2);

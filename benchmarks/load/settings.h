@@ -18,6 +18,7 @@ struct settings {
     int payload;       /* characters of a message */
     int window;        /* messages under way at once, where `rate` is 0 */
     double rate;       /* messages a second, whatever comes back */
+    double settle;     /* seconds in which a server ends what connecting has begun */
     double warm_up;    /* seconds before it is measured */
     double seconds;    /* for which it is measured */
     bool login;        /* whether a handshake is one with a login */

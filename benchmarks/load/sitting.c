@@ -11,7 +11,7 @@
 enum {
     FIRST = 16,      /* connections that find what a server makes once */
     AT_ONCE = 256,   /* handshakes before their connections are closed */
-    SETTLE = 500,    /* ms in which a server ends what it has begun */
+    LAST = 50,       /* ms in which a server ends the last of them */
 };
 
 void run_idle(const struct settings *settings)
@@ -22,12 +22,12 @@ void run_idle(const struct settings *settings)
         fail("%d connections are too few", settings->connections);
     for (int number = 0; number < settings->connections; number++) {
         if (number == FIRST) {
-            pause_ms(SETTLE);
+            pause_ms(settings->settle * 1e3);
             first = server_memory(settings->pid);
         }
         crowd_bring(settings, crowd + number, JOINED);
     }
-    crowd_settle(settings, crowd_go(settings, crowd), SETTLE);
+    crowd_settle(settings, crowd_go(settings, crowd));
     last = server_memory(settings->pid);
     printf("{\"kib\": %.3f, \"rss_kib\": %ld}\n",
            (double)(last - first) / (settings->connections - FIRST), last);
@@ -44,12 +44,12 @@ void run_handshakes(const struct settings *settings)
         double before = server_cpu(settings->pid);
         for (int number = 0; number < count; number++)
             crowd_bring(settings, crowd + number, stage);
-        pause_ms(SETTLE / 10); /* the last of them are not done at the server */
+        pause_ms(LAST);
         used += rounds ? server_cpu(settings->pid) - before : 0; /* the first round warms up */
         done += rounds ? count : 0;
         for (int number = 0; number < count; number++)
             connection_close(crowd + number);
-        pause_ms(SETTLE);
+        pause_ms(settings->settle * 1e3);
     }
     printf("{\"cpu_us\": %.2f, \"handshakes\": %d, \"rss_kib\": %ld}\n", used / done, done,
            server_memory(settings->pid));

@@ -22,7 +22,6 @@
 enum {
     TICK = 20,               /* ms after which the clock is looked at in any case */
     PATIENCE = 10,           /* s without any delivery */
-    SETTLE = 300,            /* ms in which a server ends what joining has begun */
     MOST_UNSENT = 1 << 20,   /* bytes that wait for a server which does not read */
 };
 
@@ -103,7 +102,7 @@ void run_traffic(const struct settings *settings)
     uint64_t sent = 0, begin, end, due, seen = 0, seen_at;
     struct reading before = {0};
 
-    crowd_settle(settings, poll, SETTLE); /* after the last ones' joining */
+    crowd_settle(settings, poll);
     seen_at = due = now();
     begin = due + settings->warm_up * 1e9;
     end = begin + settings->seconds * 1e9;
