@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,6 +17,8 @@ from benchmarks.compare.servers import MOSQUITTO, PEERS, relay
 from benchmarks.compare.soak import growth
 from benchmarks.compare.table import as_data, as_table
 from benchmarks.compare.workloads import WORKLOADS, Metric, Workload
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md").read_text("utf-8")
 
 WORKLOAD = Workload(
     "flood-100",
@@ -159,3 +163,9 @@ class WorkloadTests(SynchronousTestCase):
         named = [each.name for each in WORKLOADS if each.is_named("flood")]
         self.assertEqual(named, ["flood-100", "flood-1000"])
         self.assertFalse(any(each.is_named("flood-1") for each in WORKLOADS))
+
+    def test_documented(self) -> None:
+        """The document tells what each does, and of no others."""
+        table = DOCUMENT.partition("| workload |")[2].partition("\n\n")[0]
+        told = re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.M)))
+        self.assertEqual(sorted(told), sorted(each.name for each in WORKLOADS))
