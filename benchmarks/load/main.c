@@ -1,4 +1,5 @@
-/* A load generator for servers that pass messages on to rooms: `load RUN --protocol … --port …`.
+/* A load generator for servers that pass messages on to rooms:
+ * `load RUN --protocol NAME --port PORT --pid PID …`.
  *
  * One thread, one epoll descriptor, TLS 1.3 by OpenSSL: it has to cost less than the servers that
  * it measures. It measures the server's CPU and memory itself, by the server's process id, so that
