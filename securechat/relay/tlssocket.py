@@ -157,10 +157,10 @@ class TLSTransport(EagerTransport):
         return CONNECTION_LOST
 
     def _cannot_read(self, error: Exception) -> BaseException:
-        _forget_errors()
-        if isinstance(error, SSL.ZeroReturnError):
+        if isinstance(error, SSL.ZeroReturnError):  # which is none, and leaves none
             self._say_end()
             return CONNECTION_DONE
+        _forget_errors()
         if isinstance(error, SSL.SysCallError) or error.args == ([],):
             # FIN, which depends on OpenSSL's version, or a reset. Nothing is cut off where we
             # throw away what comes.
