@@ -43,6 +43,8 @@ MAX_CIPHERTEXT = 40_960
 MAX_ONLINE = 1_250
 MAX_WORDS = 400
 
+_DIGITS, _ZERO = len(str(MAX_INTEGER)), ord("0")
+
 T = TypeVar("T")
 
 
@@ -89,10 +91,13 @@ class Octets:
 class Decimal:
     """An unsigned integer below 2^53, without leading zeros."""
 
-    _SPELLING: ClassVar[re.Pattern[bytes]] = re.compile(rb"0|[1-9][0-9]{0,15}")
-
     def parse(self, field: bytes) -> int:
-        if not self._SPELLING.fullmatch(field) or (value := int(field)) > MAX_INTEGER:
+        if (
+            not field.isdigit()
+            or len(field) > _DIGITS
+            or (value := int(field)) > MAX_INTEGER
+            or (field[0] == _ZERO and len(field) > 1)
+        ):
             raise WireError(what="a field is no number below 2^53")
         return value
 
