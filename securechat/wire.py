@@ -719,11 +719,6 @@ def _by_verb(lines: Iterable[type[Line]]) -> dict[bytes, _Spelling[Any]]:
 _SPELLINGS = _by_verb(FROM_CLIENT | FROM_RELAY)
 
 
-@lru_cache(1_024)
-def _room(field: bytes) -> bytes:
-    return urlsafe_b64decode(field + b"=")
-
-
 @attrs.define  # and not frozen, which costs time
 class Passing:
     """
@@ -768,10 +763,15 @@ class Passing:
             or len(ciphertext) * 3 // 4 > MAX_CIPHERTEXT
         ):
             raise WireError(what="a field is no base64url, or too long")
-        passing = cls(_room(room), int(epoch), int(row), int(n), line[header.end() :])
+        passing = cls(_room_of(room), int(epoch), int(row), int(n), line[header.end() :])
         if passing.n > MAX_INTEGER or passing.epoch > MAX_INTEGER or passing.row > MAX_INTEGER:
             raise WireError(what="a field is no number below 2^53")
         return passing
+
+
+@lru_cache(1_024)
+def _room_of(field: bytes) -> bytes:
+    return Octets(32, 32).parse(field)
 
 
 def parse(line: bytes, speaks: frozenset[type[Line]] = FROM_CLIENT | FROM_RELAY) -> Line:
