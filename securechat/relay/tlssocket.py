@@ -106,8 +106,7 @@ class TLSTransport(EagerTransport):
     def doRead(self) -> BaseException | None:
         if self._write_waits:
             self._write_waits = False
-            self._settle()
-            return self._write() or self._read()
+            return self._flush() or self._read()
         return self._read()
 
     def doWrite(self) -> BaseException | None:
@@ -138,6 +137,10 @@ class TLSTransport(EagerTransport):
         except self._broken as error:
             return self._cannot_read(error)
         self._shaking = False
+        return self._flush()
+
+    def _flush(self) -> BaseException | None:
+        """Write what had to wait."""
         why = self._write()
         self._settle()
         return why
