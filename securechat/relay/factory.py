@@ -13,6 +13,7 @@ from twisted.internet.protocol import Factory
 
 from securechat.address import Address
 from securechat.primitives import HASH_LENGTH, random_bytes
+from securechat.relay.counts import Census, Counts
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
@@ -51,6 +52,7 @@ class RelayFactory(Factory[Connection]):
     :param founders: the fingerprints (32 bytes each) that may found rooms; None: everybody.
     :param log_wire: whether each line that a client says is logged, its first 120 bytes.
     :ivar connections: those that there are, proved or not.
+    :ivar counts: what has happened; `census` is what there is.
     """
 
     noisy = False
@@ -70,7 +72,8 @@ class RelayFactory(Factory[Connection]):
         self.addresses = addresses
         self.log_wire = log_wire
         self.history = history or MemoryHistory(clock)
-        self.registry = Registry(clock, self.limits, self.history, founders)
+        self.counts = Counts(commits=self.history.commits)
+        self.registry = Registry(clock, self.limits, self.history, founders, self.counts)
         self.linger = LINGER
         banner = Banner((PROTOCOL_VERSION,), bytes(HASH_LENGTH), self.limits.announced())
         self._banner = serialise(banner)  # but for the nonce the same for everybody
@@ -100,11 +103,16 @@ class RelayFactory(Factory[Connection]):
         """Return a banner with a fresh nonce, as a line without its CRLF."""
         return self._banner.replace(_NO_NONCE, _spelled(random_bytes(HASH_LENGTH)))
 
+    def census(self) -> Census:
+        """Count what there is now: connections, rooms, members."""
+        return self.registry.census(len(self.connections))
+
     # What connections report
 
     def arrived(self, connection: Connection) -> bool:
         """Take note of *connection*; false if there are too many from where it comes."""
         self.connections.add(connection)
+        self.counts.connections_accepted += 1
         return self._doorstep.enter(connection.source, connection)
 
     def turned_away(self, connection: Connection) -> bool:
@@ -117,6 +125,7 @@ class RelayFactory(Factory[Connection]):
     def proved(self, connection: Connection) -> None:
         """*connection* has proved its identity."""
         self._doorstep.leave(connection.source, connection)
+        self.counts.connections_proved += 1
 
     def left(self, connection: Connection) -> None:
         """*connection* is gone."""

@@ -95,6 +95,7 @@ class Connection(LineOnlyReceiver):
         elif self._relay.turned_away(self):
             self.hang_up(ErrorLine(Code.BUSY, "-", TOO_MANY))
         else:
+            self._relay.counts.connections_dropped += 1
             self.abort()
 
     def dataReceived(self, data: bytes) -> None:
@@ -181,6 +182,7 @@ class Connection(LineOnlyReceiver):
         if refusal.closes:
             self.hang_up(refusal.line)
             return
+        self._relay.counts.refusals[refusal.line.code] += 1
         self._refusals += 1
         if self._refusals <= MAX_REFUSALS_LOGGED:
             self._log_error("{peer} is refused: {words}", refusal.line)
@@ -215,6 +217,9 @@ class Connection(LineOnlyReceiver):
 
     def say_goodbye(self, error: ErrorLine) -> None:
         self._log_error("{peer} is sent away: {words}", error)
+        self._relay.counts.hang_ups[error.code] += 1
+        if error is _DOES_NOT_READ:
+            self._relay.counts.slow_clients += 1
         proved = self._session is not None
         self._end_session()
         self.say(error)
