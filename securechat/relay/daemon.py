@@ -78,6 +78,7 @@ class Daemon(MultiService):
             limits=options.limits,
             history=self._history,
             founders=options.founders,
+            log_connections=bool(options["log-connections"]),
             log_wire=bool(options["log-wire"]),
         )
         secure = [DirectEndpoint(each, self._tls, options.reactor) for each in options.tls]

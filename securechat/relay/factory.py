@@ -50,6 +50,7 @@ class RelayFactory(Factory[Connection]):
     :param addresses: where clients reach this relay without TLS; nobody can prove an identity
         there under another address.
     :param founders: the fingerprints (32 bytes each) that may found rooms; None: everybody.
+    :param log_connections: whether it is logged who comes and goes.
     :param log_wire: whether each line that a client says is logged, its first 120 bytes.
     :ivar connections: those that there are, proved or not.
     :ivar counts: what has happened; `census` is what there is.
@@ -65,11 +66,13 @@ class RelayFactory(Factory[Connection]):
         history: IHistory | None = None,
         addresses: Sequence[Address] = (),
         founders: Container[bytes] | None = None,
+        log_connections: bool = False,
         log_wire: bool = False,
     ) -> None:
         self.clock = clock
         self.limits = limits or Limits()
         self.addresses = addresses
+        self.log_connections = log_connections
         self.log_wire = log_wire
         self.history = history or MemoryHistory(clock)
         self.counts = Counts(commits=self.history.commits)

@@ -79,6 +79,7 @@ class RelayOptions(Options):
     )
     optFlags: ClassVar[list[Any]] = [
         ["memory", None, "Keep rooms in memory, not on disk: they end with the relay."],
+        ["log-connections", None, "Log who comes and goes, by fingerprint or address."],
         ["log-wire", None, "Log the beginning of each line that a client says."],
     ]
     optParameters: ClassVar[list[Any]] = [

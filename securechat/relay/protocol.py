@@ -212,7 +212,8 @@ class Connection(LineOnlyReceiver):
         self.transport.registerProducer(self, True)
         with self._answering():
             self._session = Session(bundle, self, self._relay.registry)
-            self._log.info("{peer} is connected", peer=self._name)
+            if self._relay.log_connections:
+                self._log.info("{peer} is connected", peer=self._name)
             self.write(_ACK)
 
     def say_goodbye(self, error: ErrorLine) -> None:
@@ -236,7 +237,8 @@ class Connection(LineOnlyReceiver):
         self._end_session()
         self._stop_waiting()
         self._relay.left(self)
-        self._log.info("{peer} is gone", peer=self._name)
+        if self._relay.log_connections:
+            self._log.info("{peer} is gone", peer=self._name)
 
     def _serve(self, session: Session, line: bytes) -> None:
         if self._relay.log_wire:

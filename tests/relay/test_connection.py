@@ -286,6 +286,16 @@ class LogTests(SynchronousTestCase):
             client.says(line)
         return [formatEvent(event) for event in events]
 
+    def test_who_comes_and_goes_is_not_logged(self) -> None:
+        """Unless the operator asks for it, by `log_connections`."""
+        for wanted in (False, True):
+            with capturedLogs() as events:
+                client = Relay(log_connections=wanted).client()
+                client.lose()
+            shown = [formatEvent(event) for event in events]
+            name = short(client.fingerprint)
+            self.assertEqual(shown, [f"{name} is connected", f"{name} is gone"] if wanted else [])
+
     def test_lines_are_not_logged(self) -> None:
         """Unless the operator asks for it."""
         client = Relay().client()

@@ -157,6 +157,7 @@ class DaemonTests(SynchronousTestCase):
         """Limits, and whether lines are logged."""
         factory = self.make("--listen=tcp:1", "--rooms-in-all=5", "--log-wire").factory
         self.assertEqual((factory.limits.rooms_in_all, factory.log_wire), (5, True))
+        self.assertFalse(factory.log_connections)
 
     def test_metrics_are_served(self) -> None:
         """Where the operator says, and where clients do not know of it."""
