@@ -9,8 +9,8 @@ refused, or has taken a part. From then until all is written, everything is queu
 A room writes to all of its members in one loop. So `EagerTransport.write` never raises, and calls
 nobody but its own producer and `meter`: that a peer is dead is told in the next turn.
 
-It reads until the kernel has no more, but no more than a megabyte before others have their turn,
-and stops in the middle where its protocol pauses it.
+It reads until the kernel has no more, but no more than 64 KiB and a bit before others have their
+turn, and gives it to its protocol at once: over TLS each line comes as a record of its own.
 
 To lose a connection is to say all that is queued, to end our direction, and then to read and
 throw away what still comes until the peer ends the other: a close with something unread would be
@@ -40,7 +40,10 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
 TURNS = 64
-"""Reads, or writes of what was queued, before others have their turn."""
+"""Reads, or writes of what was queued, before others have their turn; …"""
+
+AT_ONCE = 65_536
+"""… and the bytes that are read before that."""
 
 _NO_LINGERING = struct.pack("ii", 1, 0)  # close is a reset then
 
@@ -192,22 +195,30 @@ class EagerTransport(FileDescriptor):
     # Reading
 
     def doRead(self) -> BaseException | None:
-        """There is something to read: give it to the protocol."""
+        """There is something to read: give it to the protocol, in one piece."""
+        if not self._reading:
+            return None
+        pieces: list[bytes] = []
+        left, why, broken = AT_ONCE, None, None
         for _ in range(TURNS):
-            if not self._reading:
-                break
             try:
-                data = self._recv(self._READ)
+                piece = self._recv(self._READ)
             except self._blocked as error:
                 self._nothing_to_read(error)
                 break
             except self._broken as error:
-                return self._cannot_read(error)
-            if not data:
-                return CONNECTION_DONE
-            if not self.disconnecting:
-                self.protocol.dataReceived(data)
-        return None
+                broken = error
+                break
+            if not piece:
+                why = CONNECTION_DONE
+                break
+            pieces.append(piece)
+            left -= len(piece)
+            if left <= 0:
+                break
+        if pieces and not self.disconnecting:
+            self.protocol.dataReceived(b"".join(pieces))
+        return why if broken is None else self._cannot_read(broken)
 
     def _nothing_to_read(self, error: Exception) -> None:
         """Take note of why a read has to wait."""

@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from securechat.channel import binding
+from securechat.relay.eager import AT_ONCE
 from securechat.relay.tls import ServerTLS, own_certificate
 from securechat.relay.tlssocket import TLSTransport
 from tests.relay import transports
@@ -395,8 +396,10 @@ class RecordTests(OverTLS):
         """What was decrypted is given; what was not is there on resuming."""
         protocol, peer = await self.connected()
         protocol.on_data = lambda data: protocol.transport.pauseProducing()
-        await peer.raw(peer.records(b"a" * 16_384, b"b" * 16_384, b"c"))
-        for seen in (16_384, 32_768, 32_769):
+        protocol.transport.pauseProducing()
+        await peer.raw(peer.records(*[b"a" * 16_384] * 8, b"b"))
+        protocol.transport.resumeProducing()
+        for seen in (AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1):
             await until(lambda: protocol.data)
             await turns(5)
             self.assertEqual(len(protocol.data), seen)
