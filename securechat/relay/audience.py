@@ -3,9 +3,9 @@ Who of a room's members hears it as it speaks.
 
 What a relay does most is to hand one line to all members of a room, and what it does for each
 of them it does N times. So all that can be done once is done once, for those who are abreast of
-the stream: they are at the same place in it, and are given the same bytes, as many lines at
-once as there are. For each of them remains one call of the function that writes to its
-transport, which has been looked up before.
+the stream: they are at the same place in it, and are given the same bytes, a whole run of
+frames at once. For each of them remains one call of the function that writes to its transport,
+which has been looked up before.
 
 Whoever does not read what it is written falls behind: it leaves the audience with its own place
 in the stream, costs nothing until it reads again, and comes back once it has caught up from the
@@ -14,7 +14,7 @@ history.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from securechat.relay.counts import Counts
@@ -23,28 +23,7 @@ from securechat.relay.history import Item
 if TYPE_CHECKING:
     from securechat.relay.stream import Cursor
 
-CHUNK = 60_000
-"""Bytes after which lines are written, rather than joined to more: who has enough says so."""
-
 Write = Callable[[bytes], None]
-
-
-def together(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Divide *items* of a stream into what is written at once: frames, or a single entry."""
-    first = size = 0
-    for place, item in enumerate(items):
-        if item.is_entry:
-            if first < place:
-                yield items[first:place]
-            yield [item]
-            first, size = place + 1, 0
-            continue
-        size += len(item.line)
-        if size > CHUNK:
-            yield items[first : place + 1]
-            first, size = place + 1, 0
-    if first < len(items):
-        yield items[first:]
 
 
 class Audience:
@@ -92,17 +71,16 @@ class Audience:
             member.seq = self.seq
             self._writes = []
 
-    def say(self, items: Sequence[Item]) -> None:
-        """Write *items*, the next of the stream, which are one of those in `together`."""
-        self.seq = items[-1].seq  # at first: who has enough now has been written these
-        if items[0].is_entry:
+    def say(self, item: Item) -> None:
+        """Write *item*, the next of the stream."""
+        self.seq = item.seq  # at first: who has enough now has been written it
+        if item.is_entry:
             self._counts.entries += 1
             for member in [*self._members]:
-                member.write(items)
+                member.write((item,))
         else:
-            data = b"".join([item.line for item in items])
-            writes = self._writes or self._looked_up()
-            self._counts.said(len(items), len(data), len(writes))
+            data, writes = item.line, self._writes or self._looked_up()
+            self._counts.said(item.count, len(data), len(writes))
             for write in writes:
                 write(data)
         if self._ahead:

@@ -64,8 +64,9 @@ class Epoch:
                 seq = item.seq
                 if item.is_entry:
                     landed, sent = seq, {}
-                else:
-                    _, _, _, _, row, n, _ = item.line.split(b" ", 6)
+                    continue
+                for line in item.lines:
+                    _, _, _, _, row, n, _ = line.split(b" ", 6)
                     sent[int(row)] = int(n)
         if not self._known:  # nobody else was faster
             self.landed, self._sent, self._known = landed, sent, True

@@ -32,6 +32,9 @@ from twisted.internet.defer import Deferred
 from securechat.errors import SecureChatError
 from securechat.relay.counts import Commits
 
+RUN = 60_000
+"""Bytes after which a run of frames ends: what is written to a member without looking up."""
+
 MAX_SLICES = 512
 """How many slices are kept for one member of a room; who is away longer has lost its state."""
 
@@ -46,14 +49,39 @@ def spelled(room: bytes) -> bytes:
 
 @attrs.define(hash=True)  # and not frozen, which costs time for each frame
 class Item:
-    """One number of a room's stream. Nobody changes it."""
+    """
+    One number of a room's stream, or a *run*: some frames that follow each other. Nobody
+    changes it.
+    """
 
     seq: int
+    """Its number; of a run the last."""
     line: bytes
-    """The whole line that members get, with its CRLF: made once, sent to everybody."""
+    """The whole line that members get, with its CRLF: made once, sent to everybody. Of a run all
+    lines, one after the other."""
     is_entry: bool = False
     slices: Mapping[bytes, bytes] = NO_SLICES
     """Of an entry: fingerprint to slice; where it was read for one member, that one's alone."""
+    count: int = 1
+    """How many numbers it has."""
+
+    @property
+    def lines(self) -> Sequence[bytes]:
+        """Each of its lines, without CRLF."""
+        return self.line.split(b"\r\n")[:-1]
+
+    def after(self, seq: int) -> Item:
+        """Return what it has after the number *seq*, at least one."""
+        had = seq - (self.seq - self.count)
+        if had <= 0:
+            return self
+        left = b"".join(line + b"\r\n" for line in self.lines[had:])
+        return Item(self.seq, left, count=self.count - had)
+
+
+def run(seq: int, lines: Sequence[bytes]) -> Item:
+    """Return the run of *lines*, with their CRLFs, of frames up to number *seq*."""
+    return Item(seq, b"".join(lines), count=len(lines))
 
 
 @attrs.define  # likewise

@@ -18,7 +18,7 @@ from securechat.group.detail import Add, Remove
 from securechat.group.entry import Entry
 from securechat.group.log import Log
 from securechat.group.roster import Row
-from securechat.relay.audience import Audience, together
+from securechat.relay.audience import Audience
 from securechat.relay.counts import Counts
 from securechat.relay.departures import Departures
 from securechat.relay.door import Door
@@ -246,9 +246,9 @@ class Room:
         """Take what is new in the stream, and tell everybody."""
         if self.over:
             return
-        for each in together(items):
-            removed = self._take(self.ledger.take(each[0])) if each[0].is_entry else []
-            self._audience.say(each)
+        for item in items:
+            removed = self._take(self.ledger.take(item)) if item.is_entry else []
+            self._audience.say(item)
             for cursor in removed:
                 self.leave(cursor.session)  # all of them, before others are asked in their place
             for cursor in removed:

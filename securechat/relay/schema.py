@@ -68,4 +68,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    # A row of frames holds all that came together: seq is the number of the last.
+    ("ALTER TABLE frames ADD COLUMN count INTEGER NOT NULL DEFAULT 1",),
 )

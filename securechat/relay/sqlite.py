@@ -34,7 +34,17 @@ from securechat.errors import HistoryDamaged, HistoryError, HistoryFailed, Stale
 from securechat.group.entry import ZERO
 from securechat.relay.counts import Commits
 from securechat.relay.database import Database, explained, transaction
-from securechat.relay.history import MAX_SLICES, Draft, Failed, Hear, Item, Kept, Landing
+from securechat.relay.history import (
+    MAX_SLICES,
+    RUN,
+    Draft,
+    Failed,
+    Hear,
+    Item,
+    Kept,
+    Landing,
+    run,
+)
 from securechat.relay.presence import Presence
 from securechat.relay.retention import Retention, Tally
 from securechat.relay.tip import Tip
@@ -51,22 +61,23 @@ _KEPT = """
 """
 _NAMED = "SELECT name, value FROM named WHERE room = ?"
 _READ = """
-    SELECT seq, line, 1 FROM entries WHERE room = :room AND seq > :after AND seq <= :newest
+    SELECT seq, line, 1, 1 FROM entries WHERE room = :room AND seq > :after AND seq <= :newest
     UNION ALL
-    SELECT seq, line, 0 FROM frames WHERE room = :room AND seq > :after AND seq <= :newest
+    SELECT seq, line, 0, count FROM frames WHERE room = :room AND seq > :after AND seq <= :newest
     ORDER BY seq
 """
 _SLICES = "SELECT seq, sealed FROM slices WHERE room = ? AND member = ? AND seq BETWEEN ? AND ?"
 _HEAD = "SELECT head FROM entries WHERE room = ? AND epoch = ?"
-_OLDEST = "SELECT seq, time, length(line) FROM frames WHERE room = ? ORDER BY seq"
+_OLDEST = "SELECT seq, time, line, count FROM frames WHERE room = ? ORDER BY seq"
 
 _ADD_ROOM = "INSERT INTO rooms VALUES (?, ?, ?, ?, 0, 0, 0)"
 _SET_ROOM = "UPDATE rooms SET head = ?, newest = ?, frames = ?, bytes = ? WHERE id = ?"
 _DROP_ROOM = "DELETE FROM rooms WHERE room = ?"
 _SET_STATE = "REPLACE INTO states VALUES (?, ?)"
 _ADD_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?)"
-_ADD_FRAME = "INSERT INTO frames VALUES (?, ?, ?, ?)"
-_DROP_FRAMES = "DELETE FROM frames WHERE room = ? AND seq <= ?"
+_ADD_RUN = "INSERT INTO frames VALUES (?, ?, ?, ?, ?)"
+_DROP_RUNS = "DELETE FROM frames WHERE room = ? AND seq <= ?"
+_CUT_RUN = "UPDATE frames SET line = ?, count = ? WHERE room = ? AND seq = ?"
 _ADD_SLICE = "INSERT INTO slices VALUES (?, ?, ?, ?)"
 _DROP_SLICES = "DELETE FROM slices WHERE room = ? AND member = ? AND seq <= ?"
 _DROP_ALL_SLICES = "DELETE FROM slices WHERE room = ? AND member = ?"
@@ -107,14 +118,40 @@ class _Share:
     """What a turn has for one stream."""
 
     items: list[Item] = attrs.Factory(list)
-    frames: list[Item] = attrs.Factory(list)
-    """Those of them that are frames, …"""
     size: int = 0
-    """… and the bytes of their lines."""
+    """Bytes of the frames."""
     tip: Tip = attrs.Factory(Tip)
     """The end of the stream after it…"""
     tally: Tally = attrs.Factory(Tally)
     """… and how much is kept then."""
+    _run: list[bytes] = attrs.Factory(list)
+    """The lines of the newest run, …"""
+    _seq: int = 0
+    """… the number of the last of them, …"""
+    _left: int = RUN
+    """… and the bytes until the run ends."""
+
+    @property
+    def is_heard(self) -> bool:
+        return bool(self.items or self._run)
+
+    def add_entry(self, item: Item) -> None:
+        self.end_run()
+        self.items.append(item)
+
+    def add_frame(self, seq: int, line: bytes) -> None:
+        if seq != self._seq + 1 or self._left <= 0:
+            self.end_run()
+        self._run.append(line)
+        self._seq = seq
+        self._left -= len(line)
+        self.size += len(line)
+
+    def end_run(self) -> None:
+        """What comes next does not belong to what came before."""
+        if self._run:
+            self.items.append(run(self._seq, self._run))
+            self._run, self._left = [], RUN
 
 
 @attrs.define
@@ -156,6 +193,7 @@ class _Turn:
         """Nothing is added any more."""
         self.time = time
         for stream, share in self.shares.items():
+            share.end_run()
             share.tip, share.tally = stream.tip.copy(), stream.tally.copy()
 
 
@@ -233,12 +271,13 @@ class SQLiteHistory(Presence):
         with explained(self.database.path):
             reader = self.database.reader
             with closing(reader.execute(_READ, where)) as rows:
-                for seq, line, is_entry in rows:
+                for seq, line, is_entry, count in rows:
                     size += len(line)
                     if found and size > most:
                         break
-                    found.append(Item(seq, line, bool(is_entry)))
+                    found.append(Item(seq, line, bool(is_entry), count=count))
             entries = [item.seq for item in found if item.is_entry]
+            found[:1] = [item.after(after) for item in found[:1]]
             if not entries:
                 return found
             between = (stream.key, member, entries[0], entries[-1])
@@ -275,7 +314,7 @@ class SQLiteHistory(Presence):
             turn.add(_ADD_ROOM, (stream.key, room, landing.label, landing.head))
         key = stream.key
         item = Item(seq, landing.draft.numbered(room, seq), True, landing.slices)
-        turn.share(stream).items.append(item)
+        turn.share(stream).add_entry(item)
         turn.add(_ADD_ENTRY, (key, seq, landing.epoch, landing.head, item.line))
         turn.add(_SET_STATE, (key, landing.state))
         for member in landing.removed:
@@ -293,12 +332,9 @@ class SQLiteHistory(Presence):
         seq = stream and stream.tip.follow(head)
         if not stream or not seq:
             return
-        item = Item(seq, draft.numbered(room, seq))
-        share = self._begin().share(stream)
-        share.items.append(item)
-        share.frames.append(item)
-        share.size += len(item.line)
-        self.backlog += len(item.line)
+        line = draft.numbered(room, seq)
+        self._begin().share(stream).add_frame(seq, line)
+        self.backlog += len(line)
 
     def relief(self) -> Deferred[None]:
         relief: Deferred[None] = Deferred()
@@ -403,15 +439,16 @@ class SQLiteHistory(Presence):
         self, connection: sqlite3.Connection, key: int, share: _Share, now: float
     ) -> None:
         tip, tally = share.tip, share.tally
-        if share.frames:
-            rows = [(key, item.seq, now, item.line) for item in share.frames]
-            connection.executemany(_ADD_FRAME, rows)
-            tally.add(len(rows), share.size, now)
+        runs = [item for item in share.items if not item.is_entry]
+        if runs:
+            rows = [(key, item.seq, now, item.line, item.count) for item in runs]
+            connection.executemany(_ADD_RUN, rows)
+            tally.add(sum(item.count for item in runs), share.size, now)
         if self._retention.is_passed(tally, now):
             with closing(_oldest(connection, key)) as frames:
                 last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
             if last is not None:
-                connection.execute(_DROP_FRAMES, (key, last))
+                _drop(connection, key, last)
         connection.execute(_SET_ROOM, (tip.head, tip.newest, tally.count, tally.size, key))
 
     def _written(self, _: None) -> None:
@@ -449,7 +486,7 @@ class SQLiteHistory(Presence):
         for stream, _ in shares:
             stream.tip = stream.durable.copy()
         self.backlog = 0
-        for stream in dict.fromkeys(stream for stream, share in shares if share.items):
+        for stream in dict.fromkeys(stream for stream, share in shares if share.is_heard):
             with self._log.failuresHandled("nobody could be told that something is lost"):
                 stream.failed(error)
         for done, _ in (*written.waiting, *gathered.waiting):
@@ -466,5 +503,20 @@ class SQLiteHistory(Presence):
 def _oldest(
     connection: sqlite3.Connection, key: int
 ) -> Generator[tuple[int, float, int], None, None]:
+    """Yield number, time and size of the frames of a room, the oldest first."""
     with closing(connection.execute(_OLDEST, (key,))) as rows:
-        yield from rows
+        for seq, time, line, count in rows:
+            for number, each in enumerate(Item(seq, line).lines, seq - count + 1):
+                yield number, time, len(each) + len(b"\r\n")
+
+
+def _drop(connection: sqlite3.Connection, key: int, last: int) -> None:
+    """Drop the frames of a room up to number *last*, which may be in the middle of a run."""
+    connection.execute(_DROP_RUNS, (key, last))
+    oldest = connection.execute(_OLDEST, (key,)).fetchone()
+    if oldest is not None:
+        seq, _, line, count = oldest
+        whole = Item(seq, line, count=count)
+        left = whole.after(last)
+        if left is not whole:
+            connection.execute(_CUT_RUN, (left.line, left.count, key, seq))

@@ -23,6 +23,7 @@ from securechat.group.detail import Add, Create
 from securechat.group.entry import SignedEntry
 from securechat.group.log import Log
 from securechat.relay.database import explained, open_to_read
+from securechat.relay.history import Item
 from securechat.relay.state import Kind, Values, changes_by, name
 from securechat.wire import SLICE, Changed, FrameLine, UserAdded, parse
 
@@ -32,9 +33,9 @@ _ROOM = """
     FROM rooms LEFT JOIN states ON states.room = rooms.id WHERE id = ?
 """
 _STREAM = """
-    SELECT seq, line, epoch, head FROM entries WHERE room = :room
+    SELECT seq, line, 1, epoch, head FROM entries WHERE room = :room
     UNION ALL
-    SELECT seq, line, NULL, NULL FROM frames WHERE room = :room
+    SELECT seq, line, count, NULL, NULL FROM frames WHERE room = :room
     ORDER BY seq
 """
 _SLICES = "SELECT seq, member, length(sealed) FROM slices WHERE room = ?"
@@ -93,8 +94,8 @@ def _verdict(connection: sqlite3.Connection, key: int) -> Verdict | None:
         replay.slices[seq][member] = length
     wrong = None
     try:
-        for seq, line, epoch, head in connection.execute(_STREAM, {"room": key}):
-            replay.take(seq, line, epoch, head)
+        for seq, line, count, epoch, head in connection.execute(_STREAM, {"room": key}):
+            replay.take_all(seq, line, count, epoch, head)
         replay.end(label, *stored)
         replay.end_values(dict(connection.execute(_NAMED, (key,))))
     except _Wrong as error:
@@ -125,19 +126,32 @@ class _Replay:
     """Row to its last n in this epoch."""
     values: Values = attrs.Factory(lambda: Values({}))
 
-    def take(self, seq: int, line: bytes, epoch: int | None, head: bytes | None) -> None:
-        """Take the next of the stream; with *epoch* and *head* if it is stored as an entry."""
-        self.seq = seq
+    def take_all(
+        self, seq: int, line: bytes, count: int, epoch: int | None, head: bytes | None
+    ) -> None:
+        """
+        Take the next of the stream, a run up to the number *seq*; with *epoch* and *head* if it
+        is stored as an entry.
+        """
+        lines = Item(seq, line).lines
+        for number, each in enumerate(lines, seq - count + 1):
+            self._take(number, each, epoch, head)
+        if len(lines) != count or not line.endswith(b"\r\n"):
+            self.seq = seq
+            self.wrong("its lines are not as many as they should be, or not whole")
+
+    def _take(self, seq: int, line: bytes, epoch: int | None, head: bytes | None) -> None:
+        last, self.seq = self.seq, seq
         try:
-            said = parse(line.removesuffix(b"\r\n"))
+            said = parse(line)
             if not isinstance(said, UserAdded | Changed | FrameLine):
                 self.wrong("it is neither an entry nor a frame")
-            if (said.room, said.seq) != (self.room, seq) or not line.endswith(b"\r\n"):
+            if (said.room, said.seq) != (self.room, seq) or seq <= last:
                 self.wrong("its line is of another place")
             if isinstance(said, FrameLine) is not (epoch is None):
                 self.wrong("entries and frames are exchanged")
             if isinstance(said, FrameLine):
-                self._frame(said, len(line))
+                self._frame(said, len(line) + len(b"\r\n"))
             else:
                 self._entry(said, epoch, head)
         except (EntryRefused, StaleEntry, Malformed) as error:

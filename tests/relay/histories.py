@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from securechat.errors import SecureChatError
@@ -40,7 +41,17 @@ def frame(text: bytes = b"") -> Draft:
 
 def seqs(items: Sequence[Item]) -> list[int]:
     """Return the numbers of *items*."""
-    return [item.seq for item in items]
+    return [seq for item in items for seq in range(item.seq - item.count + 1, item.seq + 1)]
+
+
+def singly(items: Sequence[Item]) -> list[Item]:
+    """Return *items* with runs divided into their frames."""
+    divided = []
+    for item in items:
+        for seq, line in zip(seqs([item]), item.lines, strict=True):
+            slices = dict(item.slices)
+            divided.append(attrs.evolve(item, seq=seq, line=line + b"\r\n", slices=slices, count=1))
+    return divided
 
 
 class Listener:

@@ -4,57 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.relay.audience import CHUNK, together
-from securechat.relay.history import Failed, Hear, Item
+from securechat.relay.history import Failed, Hear, Item, run
 from securechat.relay.memory import MemoryHistory
 from securechat.wire import FrameLine, Resumed
 from tests.relay.clients import Client, Relay, Transport, kinds
-
-
-def frame(seq: int, size: int = 10) -> Item:
-    """Return a frame of *size* bytes."""
-    return Item(seq, bytes(size))
-
-
-def entry(seq: int) -> Item:
-    """Return an entry."""
-    return Item(seq, b"an entry", True)
-
-
-class TogetherTests(SynchronousTestCase):
-    """What is written at once."""
-
-    def divided(self, *items: Item) -> list[list[int]]:
-        """Return the numbers of what `together` makes of *items*."""
-        return [[item.seq for item in each] for each in together(items)]
-
-    def test_frames_are_written_together(self) -> None:
-        """As many as come at once."""
-        self.assertEqual(self.divided(frame(1), frame(2), frame(3)), [[1, 2, 3]])
-        self.assertEqual(self.divided(), [])
-
-    def test_an_entry_is_written_alone(self) -> None:
-        """It changes who hears, and may be another for each."""
-        items = [entry(1), entry(2), frame(3), frame(4), entry(5), frame(6)]
-        self.assertEqual(self.divided(*items), [[1], [2], [3, 4], [5], [6]])
-
-    def test_not_too_much_at_once(self) -> None:
-        """So that who has enough can say so."""
-        half = CHUNK // 2
-        items = [frame(1, half), frame(2, half), frame(3, half), frame(4), frame(5, 2 * CHUNK)]
-        self.assertEqual(self.divided(*items), [[1, 2, 3], [4, 5]])
-
-    @given(st.lists(st.builds(Item, st.just(1), st.integers(0, CHUNK).map(bytes), st.booleans())))
-    def test_nothing_is_left_out(self, items: Sequence[Item]) -> None:
-        """Whatever the sizes: all items come, in order."""
-        divided = list(together(items))
-        self.assertEqual([item for each in divided for item in each], items)
-        self.assertNotIn([], divided)
 
 
 class Turns(MemoryHistory):
@@ -75,8 +31,11 @@ class Turns(MemoryHistory):
             self.tell()
 
     def tell(self) -> None:
-        """Tell what is new."""
+        """Tell what is new, frames in runs of four."""
         items, self._gathered = self._gathered, []
+        if not items[0].is_entry:
+            fours = [items[first : first + 4] for first in range(0, len(items), 4)]
+            items = [run(each[-1].seq, [item.line for item in each]) for each in fours]
         self._hear(items)
 
 
@@ -126,11 +85,11 @@ class AudienceTests(SynchronousTestCase):
         return [line.n for line in self.reader.hear() if isinstance(line, FrameLine)]
 
     def test_one_write_is_enough(self) -> None:
-        """However many frames there are; nobody's work is done twice."""
+        """For all frames of a run; nobody's work is done twice."""
         transport = self.count(self.reader)
-        self.say(50)
+        self.say(4)
         self.assertEqual(transport.writes, 1)
-        self.assertEqual(self.numbers(), list(range(50)))
+        self.assertEqual(self.numbers(), list(range(4)))
 
     def test_who_has_enough_in_the_middle(self) -> None:
         """It is not written the rest, and has the rest from the history, in order."""

@@ -23,12 +23,23 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from securechat import errors
 from securechat.relay import schema
 from securechat.relay.database import open_to_read
-from securechat.relay.history import Kept
+from securechat.relay.history import RUN, Kept
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.retention import Retention
 from securechat.relay.sqlite import SQLiteHistory
 from securechat.relay.worker import Worker
-from tests.relay.histories import ALICE, BOB, OTHER, ROOM, Listener, frame, head, landing, seqs
+from tests.relay.histories import (
+    ALICE,
+    BOB,
+    OTHER,
+    ROOM,
+    Listener,
+    frame,
+    head,
+    landing,
+    seqs,
+    singly,
+)
 
 
 def _not_there(_: object) -> None:
@@ -204,6 +215,33 @@ class TurnTests(OnDisk):
             items = self.successResultOf(self.history.read(ROOM, 1, 1, member))
             self.assertEqual([dict(item.slices) for item in items], [expected])
 
+    def test_frames_that_come_together(self) -> None:
+        """They are told, kept and read together: up to a size, an entry, or a gap."""
+        self.found()
+        self.say(*[b""] * 3)
+        self.history.append_entry(ROOM, landing(2))
+        for _ in range(2):
+            self.history.append_frame(ROOM, head(2), frame())
+        self.history.skip(ROOM, 10)
+        for size in (10, RUN, 20, 30):
+            self.history.append_frame(ROOM, head(2), frame(bytes(size)))
+        self.turn()
+        runs = [[1], [2, 3, 4], [5], [6, 7], [11, 12], [13, 14]]
+        self.assertEqual([seqs([item]) for item in self.listener.heard], runs)
+        kept = self.successResultOf(self.history.read(ROOM, 0, 10**7, ALICE))
+        self.assertEqual([seqs([item]) for item in kept], runs)
+
+    def test_what_is_read_may_begin_in_the_middle(self) -> None:
+        """Of frames that came together, as of others, only what is newer is read."""
+        self.found()
+        self.say(b"a", b"b", b"c")
+        self.turn()
+        for after, lines in ((1, b"abc"), (2, b"bc"), (3, b"c"), (4, b"")):
+            kept = self.successResultOf(self.history.read(ROOM, after, 10**7, ALICE))
+            self.assertEqual(seqs(kept), list(range(after + 1, 5)))
+            said = b"".join(line[-1:] for item in kept for line in item.lines)
+            self.assertEqual(said, lines)
+
     def test_less_is_kept_after_a_restart(self) -> None:
         """If the operator wants so; what is too much goes at the first look, in several turns."""
         self.found()
@@ -310,7 +348,7 @@ class TurnTests(OnDisk):
         self.assertEqual(self.history.newest(ROOM), memory.newest(ROOM))
         for member in ALICE, BOB:
             found, expected = [
-                self.successResultOf(each.read(ROOM, 0, 10**6, member))
+                singly(self.successResultOf(each.read(ROOM, 0, 10**6, member)))
                 for each in (self.history, memory)
             ]
             self.assertEqual(found, expected)
@@ -665,7 +703,7 @@ class OpeningTests(OnDisk):
         self.history.database.close()
         self.patch(schema, "STEPS", ())
         why = self.refused(errors.HistoryVersion)
-        self.assertIn("version 1, and this securechat knows version 0: upgrade", why)
+        self.assertIn("version 2, and this securechat knows version 0: upgrade", why)
 
     def test_an_older_schema(self) -> None:
         """It goes the steps that are missing, all or none; nothing is lost by that."""
@@ -682,7 +720,7 @@ class OpeningTests(OnDisk):
         self.open()
         self.assertEqual(self.read(), [1])
         row = self.history.database.reader.execute("PRAGMA user_version").fetchone()
-        self.assertEqual(row, (2,))
+        self.assertEqual(row, (len(steps) + 1,))
 
     def test_a_room_without_state(self) -> None:
         """The relay does not start as if the room had never been."""

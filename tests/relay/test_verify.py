@@ -59,6 +59,7 @@ def store(path: Path, *labels: str) -> list[Client]:
         bob.join_by(alice, label)
         for member in alice, bob:
             member.says(member.frame())
+            clock.advance(0)
         update(history, alice)
         history.append_frame(alice.log.room, alice.log.head, frame_of(alice, n=7))
     closed = history.close()
@@ -163,7 +164,7 @@ class VerifyTests(StoredTestCase):
         for change, why in (
             ("UPDATE entries SET head = zeroblob(32) WHERE seq = 2", "number 2: epoch or head"),
             ("UPDATE entries SET epoch = 9 WHERE seq = 5", "number 5: epoch or head"),
-            ("UPDATE entries SET line = x'6e6f' WHERE seq = 5", "number 5: A line is malformed"),
+            ("UPDATE entries SET line = x'6e6f0d0a' WHERE seq = 5", "5: A line is malformed"),
             ("UPDATE entries SET seq = 9 WHERE seq = 5", "number 6: it is a frame of another"),
             ("UPDATE entries SET seq = 7 WHERE seq = 5; DELETE FROM frames", "of another place"),
             ("DELETE FROM frames; DELETE FROM entries WHERE seq = 2", "does not stand on the log"),
@@ -178,23 +179,39 @@ class VerifyTests(StoredTestCase):
         for table, line, seq, why in (
             ("entries", changed, 5, "its line is for entries of another type"),
             ("frames", "'resumed ' || substr(line, 7, 45) || char(13, 10)", 3, "neither"),
-            ("frames", "substr(line, 1, length(line) - 2)", 3, "of another place"),
+            ("frames", "substr(line, 1, length(line) - 2)", 3, "not whole"),
+            ("frames", "CAST(line || line AS BLOB)", 3, "of another place"),
         ):
             self.assertIn(why, self.wrong(replace.format(table, line, seq)), line)
-        swap = "INSERT INTO {} SELECT room, seq, {} line FROM {} WHERE seq = {}"
+        swap = "INSERT INTO {} SELECT room, seq, {} FROM {} WHERE seq = {}"
         self.assertIn(
             "number 4: entries and frames are exchanged",
             self.wrong(
-                swap.format("entries", "9, x'00',", "frames", 4),
+                swap.format("entries", "9, x'00', line", "frames", 4),
                 "DELETE FROM frames WHERE seq = 4",
             ),
         )
         self.assertIn(
             "number 5: entries and frames are exchanged",
             self.wrong(
-                swap.format("frames", "0,", "entries", 5), "DELETE FROM entries WHERE seq = 5"
+                swap.format("frames", "0, line, 1", "entries", 5),
+                "DELETE FROM entries WHERE seq = 5",
             ),
         )
+
+    def test_a_run_of_frames(self) -> None:
+        """Its lines are as many as its row says, and each in its place."""
+        run = """
+            UPDATE frames SET count = {},
+            line = CAST((SELECT line FROM frames WHERE seq = 3) || line AS BLOB) WHERE seq = 4;
+            DELETE FROM frames WHERE seq = 3
+        """
+        store(self.path, "lobby")
+        self.execute(run.format(2))
+        self.assertEqual([each.wrong for each in verify(self.path)], [None])
+        for count in 1, 3:
+            self.assertIn("of another place", self.wrong(run.format(count)))
+        self.assertIn("not as many", self.wrong("UPDATE frames SET line = x'' WHERE seq = 3"))
 
     def test_a_create_entry_of_another_room(self) -> None:
         """Its hash is the room's name."""
