@@ -339,6 +339,13 @@ class MemoryHistoryTests(Behaviours):
         """Whatever their sizes."""
         self.keep_what_fits(sizes, after)
 
+    def test_nothing_is_on_its_way(self) -> None:
+        """What is appended is as durable as it will be, so nobody has to wait."""
+        self.found()
+        self.say(b"x" * 10_000)
+        self.assertEqual(self.history.backlog, 0)
+        self.assertIsNone(self.successResultOf(self.history.relief()))
+
     def test_what_is_dropped_is_forgotten(self) -> None:
         """At once: while it takes place in a list, it takes none elsewhere."""
 
