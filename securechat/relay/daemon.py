@@ -16,13 +16,13 @@ from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import wrapServerTLS
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from securechat.errors import NoAddress, SecureChatError
 from securechat.files import private_directory, told, write_private
 from securechat.relay.database import NAME
+from securechat.relay.direct import DirectEndpoint
 from securechat.relay.factory import RelayFactory
 from securechat.relay.history import IHistory
 from securechat.relay.listening import tls_addresses, unix_addresses
@@ -79,8 +79,9 @@ class Daemon(MultiService):
             founders=options.founders,
             log_wire=bool(options["log-wire"]),
         )
-        secure = [wrapServerTLS(self._tls, each, options.reactor) for each in options.tls]
-        self._relay = RelayService(self.factory, [*secure, *options.plain])
+        secure = [DirectEndpoint(each, self._tls, options.reactor) for each in options.tls]
+        plain = [DirectEndpoint(each) for each in options.plain]
+        self._relay = RelayService(self.factory, [*secure, *plain])
         self._relay.setServiceParent(self)
         Signals(options.reactor, self.reload).setServiceParent(self)
         self._problem: Failure | None = None

@@ -32,7 +32,7 @@ class RelayService(Service):
     ::
 
         tls = ServerTLS(Path("certificate.pem"), Path("key.pem"))
-        endpoint = wrapServerTLS(tls, TCP4ServerEndpoint(reactor, 7117), reactor)
+        endpoint = DirectEndpoint(TCP4ServerEndpoint(reactor, 7117), tls)
         RelayService(RelayFactory(reactor), [endpoint]).setServiceParent(application)
 
     :ivar ports: the ports of the endpoints, in their order, once they are there.

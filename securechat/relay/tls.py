@@ -8,6 +8,7 @@ says nothing but the key: clients know the relay by the key's hash, its pin.
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,8 @@ _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, section 4.
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTLS:
     """
-    What `twisted.internet.endpoints.wrapServerTLS` needs of the relay.
+    What `securechat.relay.direct.DirectEndpoint`, and `twisted.internet.endpoints.wrapServerTLS`,
+    need of the relay.
 
     :param certificate: a file of PEM certificates, the relay's own first, then its chain.
     :param key: a file with the PEM private key, which only its owner may read.
@@ -81,6 +83,12 @@ class ServerTLS:
         if self._certificate.issuer != self._certificate.subject:
             return None
         return pin_of(self._certificate)
+
+    def on_socket(self, connected: socket.socket) -> SSL.Connection:
+        """Return the server's end of TLS on *connected*. The handshake is not done yet."""
+        connection = SSL.Connection(self._options.getContext(), connected)
+        connection.set_accept_state()
+        return connection
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return self._options.serverConnectionForTLS(protocol)

@@ -17,7 +17,7 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint, wrapServerTLS
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -27,6 +27,7 @@ from securechat import keyfile
 from securechat.address import Address
 from securechat.cli.profile import Profile
 from securechat.identity import Identity
+from securechat.relay.direct import DirectEndpoint
 from securechat.relay.factory import RelayFactory
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.retention import Retention
@@ -161,7 +162,7 @@ class Relay:
     async def begin(self) -> Address:
         """Listen, on the same port as before, and return the relay's address."""
         endpoint = TCP4ServerEndpoint(reactor, self._port, interface="127.0.0.1")
-        self._service = RelayService(self._factory, [wrapServerTLS(self._tls, endpoint, reactor)])
+        self._service = RelayService(self._factory, [DirectEndpoint(endpoint, self._tls)])
         await self._service.listen()
         listening: Any = self._service.ports[0]
         self._port = listening.getHost().port

@@ -23,7 +23,6 @@ from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     connectProtocol,
     wrapClientTLS,
-    wrapServerTLS,
 )
 from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import CertificateOptions, TLSVersion
@@ -36,6 +35,7 @@ from securechat.channel import pin_of
 from securechat.errors import NotPrivate, UnusableCertificate
 from securechat.files import private_directory
 from securechat.identity import Identity
+from securechat.relay.direct import DirectEndpoint
 from securechat.relay.factory import RelayFactory
 from securechat.relay.service import RelayService
 from securechat.relay.tls import ServerTLS, own_certificate
@@ -274,7 +274,7 @@ class LoopbackTests(TestCase):
         self.tls = ServerTLS(*own_certificate(self.files.directory))
         self.factory = RelayFactory(reactor)
         listening = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-        self.relay = RelayService(self.factory, [wrapServerTLS(self.tls, listening, reactor)])
+        self.relay = RelayService(self.factory, [DirectEndpoint(listening, self.tls)])
         self.successResultOf(self.relay.listen())
         self.relay.startService()
         self.addCleanup(self.relay.stopService)
