@@ -11,12 +11,14 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from securechat.address import Address
+from securechat.relay.buffers import Buffers
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
 from securechat.relay.sources import Doorstep
+from securechat.relay.watch import Watch
 from securechat.wire import Code, ErrorLine
 
 LINGER = 5.0
@@ -42,6 +44,8 @@ class RelayFactory(Factory[Connection]):
     :param founders: the fingerprints (32 bytes each) that may found rooms; None: everybody.
     :param log_wire: whether each line that a client says is logged, its first 120 bytes.
     :ivar connections: those that there are, proved or not.
+    :ivar buffers: what is held for all of them.
+    :ivar watch: who looks after them, as long as there is a port that listens.
     """
 
     noisy = False
@@ -66,7 +70,15 @@ class RelayFactory(Factory[Connection]):
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)
         self.connections: set[Connection] = set()
+        self.buffers = Buffers(clock, self.limits.buffered_bytes, self.connections)
+        self.watch = Watch(clock, self.limits, self.connections)
         self._waiting_for_end: list[Deferred[None]] = []
+
+    def startFactory(self) -> None:
+        self.watch.start()
+
+    def stopFactory(self) -> None:
+        self.watch.stop()
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         return Connection(self)

@@ -4,7 +4,7 @@ All that the relay has: who is connected, and which rooms there are.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Set
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -83,6 +83,11 @@ class Registry:
             return self._rooms[identifier]
         except KeyError:
             raise Refusal(Code.NO_ROOM, "there is no such room here", subject(identifier)) from None
+
+    def most_members(self, rooms: Set[bytes]) -> int:
+        """Return how many members the largest of *rooms* has; 0: there is none."""
+        found = (self._rooms[room] for room in rooms & self._rooms.keys())
+        return max((len(room.ledger.log.membership.rows) for room in found), default=0)
 
     def labelled(self, label: str) -> Room:
         """
