@@ -103,7 +103,7 @@ class Crowd:
         for seq, each in enumerate(people, start=2):
             leaf = XWing.generate()
             leaf_of[each.fingerprint] = leaf.public
-            signed, secret = room.propose(_agreed(room, founder, each, leaf))
+            signed, secret = room.propose(agreed(room, founder, each, leaf))
             room.take_entry(seq, signed.encode())
         entrance = Entrance(signed, secret, leaf)
         last = Room.enter(each, LABEL, entrance, room.log.snapshot(), lambda _: True)
@@ -118,7 +118,7 @@ class Crowd:
         return self.founder.remove((Removal(row.fingerprint, Why.LEFT, signature),))
 
 
-def _agreed(room: Room, voucher: Identity, newcomer: Identity, leaf: XWing) -> Add:
+def agreed(room: Room, voucher: Identity, newcomer: Identity, leaf: XWing) -> Add:
     """Return what *newcomer* agrees to; what else an admission hands over is made up."""
     init, th1, place = random_bytes(HASH_LENGTH), random_bytes(HASH_LENGTH), room.place
     me, by, hashed = newcomer.fingerprint, voucher.fingerprint, leaf_hash(leaf.public)

@@ -37,6 +37,9 @@ def _refuse(*_: object) -> NoReturn:
     raise ValueError("a tag")
 
 
+_TAGS = _EveryTag()
+
+
 def encode(*values: Value) -> bytes:
     """
     Return the CBOR array of *values* in deterministic encoding.
@@ -57,7 +60,7 @@ def decode(data: bytes) -> list[Any]:
     """
     try:
         value = cbor2.loads(
-            data, allow_indefinite=False, max_depth=_MAX_DEPTH, semantic_decoders=_EveryTag()
+            data, allow_indefinite=False, max_depth=_MAX_DEPTH, semantic_decoders=_TAGS
         )
     except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError):
         raise EncodingError(what="not the CBOR that this protocol uses") from None
@@ -72,7 +75,8 @@ def decode(data: bytes) -> list[Any]:
 def _only_the_four_types(value: object) -> None:
     if type(value) is list:
         for each in value:
-            _only_the_four_types(each)
+            if type(each) is not bytes:  # as most are
+                _only_the_four_types(each)
     elif type(value) is int:
         if not 0 <= value <= MAX_INTEGER:
             raise EncodingError(what="an integer out of range")
@@ -92,9 +96,8 @@ def shaped(value: object, *shape: object) -> list[Any]:
     if type(value) is not list or len(value) != len(shape):
         raise EncodingError(what=f"not an array of {len(shape)}")
     for each, want in zip(value, shape, strict=True):
-        if isinstance(want, int):
-            if type(each) is not bytes or len(each) != want:
+        if type(each) is not want and (type(each) is not bytes or len(each) != want):
+            if isinstance(want, int):
                 raise EncodingError(what=f"not a byte string of {want}")
-        elif type(each) is not want:
             raise EncodingError(what=f"not of type {getattr(want, '__name__', want)}")
     return value

@@ -670,6 +670,13 @@ class NoAddress(SecureChatError):
     """
 
 
+class NoMetrics(SecureChatError):
+    """
+    --metrics needs the library prometheus_client, which is not installed. Say
+    pip install 'securechat[metrics]', or leave the option out.
+    """
+
+
 @_error
 class UnusableCertificate(SecureChatError):
     """The relay cannot use {path}: {what}."""

@@ -23,6 +23,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -61,6 +63,7 @@ _MLKEM_LENGTH = 1184
 _MLKEM_SEED_LENGTH = 64
 XWING_SECRET_LENGTH = _MLKEM_SEED_LENGTH + 32
 
+_SHA256 = SHA256()
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
@@ -86,11 +89,15 @@ def verify(public: bytes, signature: bytes, label: str, *values: Value) -> None:
     :raises BadSignature: if it does not hold.
     """
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(
-            signature, encode(PROTOCOL, label, *values)
-        )
+        _ed25519(public).verify(signature, encode(PROTOCOL, label, *values))
     except (InvalidSignature, ValueError):
         raise BadSignature(what=label) from None
+
+
+@lru_cache(maxsize=1_024)
+def _ed25519(public: bytes) -> Ed25519PublicKey:
+    """Return the key object of *public*: most signatures are by somebody who signed before."""
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def extract(salt: bytes, secret: bytes) -> bytes:
@@ -100,7 +107,17 @@ def extract(salt: bytes, secret: bytes) -> bytes:
 
 def expand(key: bytes, label: str, context: Value) -> bytes:
     """Return Expand(key, label, context): HKDF-Expand to 32 bytes (RFC 5869, section 2.3)."""
-    return HKDFExpand(SHA256(), KEY_LENGTH, encode(PROTOCOL, label, context)).derive(key)
+    return _expand(key, encode(PROTOCOL, label, context))
+
+
+def expander(label: str, context: Value) -> Callable[[bytes], bytes]:
+    """Return `expand` with the one *label* and *context*, which are encoded once."""
+    info = encode(PROTOCOL, label, context)
+    return lambda key: _expand(key, info)
+
+
+def _expand(key: bytes, info: bytes) -> bytes:
+    return HKDFExpand(_SHA256, KEY_LENGTH, info).derive(key)
 
 
 def mac(key: bytes, *values: Value) -> bytes:

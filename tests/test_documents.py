@@ -34,6 +34,7 @@ LABELLED = {
     "seal": "Seal",
     "open_sealed": "Seal",
     "expand": "Expand",
+    "expander": "Expand",
     "derive": "Expand",
     "SealedFile": "Expand",
 }

@@ -121,7 +121,11 @@ class FloorTests(SynchronousTestCase):
     def test_every_library_is_named(self) -> None:
         """What the package imports is a direct dependency, not the luck of an indirect one."""
         project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-        named = {line.partition(">=")[0].partition("[")[0] for line in project["dependencies"]}
+        optional = [line for lines in project["optional-dependencies"].values() for line in lines]
+        named = {
+            line.partition(">=")[0].partition("[")[0]
+            for line in [*project["dependencies"], *optional]
+        }
         distributions = packages_distributions()
         for module, tree in MODULES.items():
             packages = {name.partition(".")[0] for name in imports(tree)}

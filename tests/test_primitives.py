@@ -27,6 +27,7 @@ from securechat.primitives import (
     digest,
     encrypt,
     expand,
+    expander,
     extract,
     mac,
     random_bytes,
@@ -98,6 +99,12 @@ class DerivationTests(SynchronousTestCase):
         self.assertEqual(
             expand(b"k" * 32, "msg", b""), hmac.digest(b"k" * 32, info + b"\x01", "sha256")
         )
+
+    def test_an_expander_is_of_one_label_and_context(self) -> None:
+        """It gives for each key what `expand` does."""
+        expanded = expander("msg", [b"c", 1])
+        for key in (b"k" * 32, b"l" * 32):
+            self.assertEqual(expanded(key), expand(key, "msg", [b"c", 1]))
 
 
 class SignatureTests(SynchronousTestCase):

@@ -32,15 +32,16 @@ class Change:
         cls, entry: Entry, rows: tuple[Row, ...], leaf: bytes, chain: bytes, author: Identity
     ) -> Change:
         """
-        Return the change by *entry*, which leads to *rows*, signed by *author*.
+        Return the change by *entry*, signed by *author*.
 
+        :param rows: those of the roster after it; none where nothing is fresh.
         :param leaf: the leaf key of *author* in these rows.
         :param chain: of the epoch before it.
         """
         fresh = random_bytes(KEY_LENGTH) if entry.detail.FRESH else NOTHING_FRESH
         tag = confirmation(epoch_secret(chain, fresh, entry), entry)
         signed = SignedEntry.make(entry, tag, author)
-        return cls(signed, rows if entry.detail.FRESH else (), leaf, fresh)
+        return cls(signed, rows, leaf, fresh)
 
     def slices(self, keys: Sequence[bytes]) -> Iterator[bytes]:
         """

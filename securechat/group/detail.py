@@ -70,6 +70,10 @@ class Subject:
     def fingerprint(self) -> bytes:
         return fingerprint(self.version, self.ed25519, self.xwing_hash)
 
+    def value(self) -> list[Any]:
+        """Return the CBOR array [version, Ed25519 key, hash of the X-Wing key, leaf key]."""
+        return [self.version, self.ed25519, self.xwing_hash, self.leaf]
+
     def row(self, epoch: int, voucher: bytes) -> Row:
         """Return the roster's row for this subject from *epoch* on."""
         return Row(
@@ -91,7 +95,7 @@ class Create:
     FRESH: ClassVar[bool] = True
 
     def value(self) -> list[Any]:
-        return [self.random, self.label, self.policy.value(), list(attrs.astuple(self.subject))]
+        return [self.random, self.label, self.policy.value(), self.subject.value()]
 
     @classmethod
     def of(cls, value: object) -> Create:
@@ -117,7 +121,7 @@ class Add:
 
     def value(self) -> list[Any]:
         return [
-            list(attrs.astuple(self.subject)),
+            self.subject.value(),
             self.init_hash,
             self.th1,
             self.consent,

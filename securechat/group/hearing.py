@@ -55,7 +55,9 @@ class Hearing:
         if ahead > min(watch.missed, MAX_SKIP):
             return [watch.alarm(Reason.DROPPED, sender, seq)]
         try:
-            signed, after = open_frame(frame, row.ed25519, ratchet.skip(ahead), log.room, log.head)
+            if ahead:
+                ratchet = ratchet.skip(ahead)
+            signed, after = open_frame(frame, row.ed25519, ratchet, log.room, log.head)
         except (BadCiphertext, BadSignature):
             return [watch.alarm(Reason.FORGED, sender, seq)]
         self._keys.ratchets[number] = after

@@ -24,13 +24,16 @@ import attrs
 
 from securechat.encoding import shaped
 from securechat.group.entry import Entry
-from securechat.primitives import KEY_LENGTH, expand, extract, mac
+from securechat.primitives import KEY_LENGTH, expand, expander, extract, mac
 
 NO_CHAIN = bytes(KEY_LENGTH)
 """chain_0, which the first epoch stands on."""
 
 NOTHING_FRESH = bytes(KEY_LENGTH)
 """s_E of an entry that needs no fresh secret."""
+
+_message = expander("message", "")
+_next = expander("next", "")
 
 
 def epoch_secret(chain: bytes, fresh: bytes, entry: Entry) -> bytes:
@@ -59,15 +62,20 @@ class Ratchet:
         """Return the ratchet of which *value* is the array; raise `EncodingError`."""
         return cls(*shaped(value, KEY_LENGTH, int))
 
+    @property
+    def message_key(self) -> bytes:
+        """The message key of *n*."""
+        return _message(self.key)
+
     def step(self) -> tuple[bytes, Ratchet]:
         """Return the message key of *n* and the ratchet after it."""
-        return expand(self.key, "message", ""), Ratchet(expand(self.key, "next", ""), self.n + 1)
+        return _message(self.key), Ratchet(_next(self.key), self.n + 1)
 
     def skip(self, count: int) -> Ratchet:
         """Return the ratchet *count* messages later."""
         key = self.key
         for _ in range(count):
-            key = expand(key, "next", "")
+            key = _next(key)
         return Ratchet(key, self.n + count)
 
 

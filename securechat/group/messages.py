@@ -98,7 +98,7 @@ class Content:
 
     def padded(self) -> bytes:
         """Return pt: the bytes to sign, a multiple of 64 of them (ISO/IEC 7816-4)."""
-        data = encode(*attrs.astuple(self))
+        data = encode(self.kind, self.seen_seq, self.seen_transcript, self.body)
         return data + b"\x80" + bytes(-(len(data) + 1) % _BLOCK)
 
     @classmethod
@@ -135,10 +135,10 @@ def seal_frame(
     check_size(content.body)
     padded = content.padded()
     signature = sender.sign("msg", room, head, header.value(), padded)
-    key, _ = ratchet.step()
     nonce = random_bytes(NONCE_LENGTH)
     associated = digest("ad", room, head, header.value())
-    return Frame(header, nonce, encrypt(key, nonce, encode(padded, signature), associated))
+    ciphertext = encrypt(ratchet.message_key, nonce, encode(padded, signature), associated)
+    return Frame(header, nonce, ciphertext)
 
 
 def open_frame(

@@ -92,7 +92,7 @@ class Outbox:
         :param seal: None: the message is held; a heartbeat is not said at all then.
         """
         ticket = self.tickets
-        self._take(ticket, Said(kind, body), seq, seal)
+        self._take(ticket, kind, body, seq, seal)
         self.tickets += 1
         return ticket
 
@@ -106,7 +106,7 @@ class Outbox:
         self.outgoing.clear()
         uncertain = self._uncertain(last_missed, self.tickets)
         for ticket, each in list(self.said.items()):
-            self._take(ticket, each, seq, seal)
+            self._take(ticket, each.kind, each.body, seq, seal)
         return uncertain
 
     def came_back(self, frame: Frame, last_missed: int) -> tuple[int, Said, dict[int, Said]] | None:
@@ -133,13 +133,13 @@ class Outbox:
         self.outgoing.clear()
         self.said.clear()
 
-    def _take(self, ticket: int, said: Said, seq: int, seal: Seal | None) -> None:
+    def _take(self, ticket: int, kind: Kind, body: bytes, seq: int, seal: Seal | None) -> None:
         if seal is not None:
-            frame = seal(said.kind, said.body)
-            self.said[ticket] = attrs.evolve(said, frame=frame, since=seq)
+            frame = seal(kind, body)
+            self.said[ticket] = Said(kind, body, frame, seq)
             self.outgoing.append(frame)
-        elif said.kind is not Kind.HEARTBEAT:
-            self.said[ticket] = attrs.evolve(said, frame=None)
+        elif kind is not Kind.HEARTBEAT:
+            self.said[ticket] = Said(kind, body)
         else:
             self.said.pop(ticket, None)
 

@@ -67,7 +67,15 @@ class Row:
 
     def value(self) -> list[Any]:
         """Return the row as the CBOR array of its fields, in their order."""
-        return list(attrs.astuple(self))
+        # Spelled out: attrs would look for more attrs in each field, of each row of the roster.
+        return [
+            self.version,
+            self.ed25519,
+            self.xwing_hash,
+            self.leaf_hash,
+            self.leaf_epoch,
+            self.voucher,
+        ]
 
     @classmethod
     def of(cls, value: object) -> Row:

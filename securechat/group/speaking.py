@@ -129,6 +129,8 @@ class Speaking(State):
         self._check_keys()
         me = self._identity.fingerprint
         entry = self.log.proposed(detail, me, *self._transcript.newest)
+        if not detail.FRESH:
+            return Change.make(entry, (), b"", self._keys.chain, self._identity)
         rows = self.log.membership_with(detail, me).rows
         leaf = detail.leaf if isinstance(detail, Update) else self._keys.leaf.public
         return Change.make(entry, rows, leaf, self._keys.chain, self._identity)

@@ -59,6 +59,10 @@ class Table(MutableMapping[K, V]):
         del self._rows[key]
         self._changed.add(key)
 
+    def clear(self) -> None:
+        self._changed.update(self._rows)
+        self._rows.clear()
+
     def __iter__(self) -> Iterator[K]:
         return iter(self._rows)
 

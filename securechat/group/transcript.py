@@ -70,10 +70,13 @@ class Transcript:
         what lies between is missing and T is unknown from here.
         """
         self.seq = seq
-        self._set(Slot(seq, item))
         known, value = self.newest
-        if known == seq - 1:
-            self._fold_from(known, value)
+        if known != seq - 1:
+            self._set(Slot(seq, item))
+            return
+        value = digest("T", value, seq, item)
+        self._set(Slot(seq, item, value))
+        self.newest = (seq, value)
 
     def pass_over(self, seq: int) -> None:
         """What did not come up to *seq* will not come: the next number is the one after it."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from securechat.relay.counts import Counts
 from securechat.relay.history import Item
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ class Audience:
 
     :param seq: the newest number of the stream by now.
     :param entered: is called when somebody has entered.
+    :param counts: where it counts what is said.
     :ivar seq: the newest number that all of them have been written.
     """
 
-    def __init__(self, seq: int, entered: Callable[[], None]) -> None:
+    def __init__(self, seq: int, entered: Callable[[], None], counts: Counts) -> None:
         self.seq = seq
         self._entered = entered
+        self._counts = counts
         self._members: dict[Cursor, Write] = {}
         self._writes: list[Write] = []  # the same functions, or nothing where they have changed
         self._ahead: set[Cursor] = set()
@@ -93,11 +96,14 @@ class Audience:
         """Write *items*, the next of the stream, which are one of those in `together`."""
         self.seq = items[-1].seq  # at first: who has enough now has been written these
         if items[0].is_entry:
+            self._counts.entries += 1
             for member in [*self._members]:
                 member.write(items)
         else:
             data = b"".join([item.line for item in items])
-            for write in self._writes or self._looked_up():
+            writes = self._writes or self._looked_up()
+            self._counts.said(len(items), len(data), len(writes))
+            for write in writes:
                 write(data)
         if self._ahead:
             ahead, self._ahead = self._ahead, set()

@@ -16,10 +16,11 @@ from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
-from securechat.errors import NoAddress, SecureChatError
+from securechat.errors import NoAddress, NoMetrics, SecureChatError
 from securechat.files import private_directory, told, write_private
 from securechat.relay.database import NAME
 from securechat.relay.direct import DirectEndpoint
@@ -28,7 +29,7 @@ from securechat.relay.history import IHistory
 from securechat.relay.listening import tls_addresses, unix_addresses
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.options import RelayOptions
-from securechat.relay.service import RelayService
+from securechat.relay.service import ListeningService, RelayService
 from securechat.relay.signals import Signals
 from securechat.relay.sqlite import SQLiteHistory
 from securechat.relay.tls import ServerTLS, own_certificate
@@ -85,11 +86,18 @@ class Daemon(MultiService):
         self._relay.setServiceParent(self)
         Signals(options.reactor, self.reload).setServiceParent(self)
         self._problem: Failure | None = None
-        self._relay.listen().addCallback(self._publish).addErrback(self._cannot)
-        if self._problem is not None:
-            self._problem.raiseException()
+        if options.metrics:
+            metrics = ListeningService(_metrics(self.factory, options), options.metrics)
+            metrics.setServiceParent(self)
+            self._begin_to(metrics.listen())
+        self._begin_to(self._relay.listen().addCallback(self._publish))
         if isinstance(self._history, SQLiteHistory):
             self._history.rest()  # over the fork, if there is one
+
+    def _begin_to(self, listen: Deferred[None]) -> None:
+        listen.addErrback(self._cannot)
+        if self._problem is not None:
+            self._problem.raiseException()
 
     def stopService(self) -> Deferred[None]:
         """Stop the relay, and then close its history."""
@@ -145,6 +153,14 @@ def _history(options: RelayOptions) -> IHistory:
         return MemoryHistory(options.reactor, options.retention)
     worker = Worker(options.reactor) if options["durability"] == "power" else None
     return SQLiteHistory(options.state / NAME, options.reactor, options.retention, worker)
+
+
+def _metrics(relay: RelayFactory, options: RelayOptions) -> IProtocolFactory:
+    try:
+        from securechat.relay.metrics import MetricsSite
+    except ModuleNotFoundError:
+        raise NoMetrics() from None
+    return MetricsSite(relay, options.reactor)
 
 
 def _certificate(options: RelayOptions) -> tuple[Path, Path]:

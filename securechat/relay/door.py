@@ -31,6 +31,11 @@ class Door:
         self._letting_in = False
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many newcomers wait for their turn."""
+        return len(self._waiting)
+
     def knock(self, joiner: Session) -> None:
         """
         Admit *joiner*, now or when it is its turn.

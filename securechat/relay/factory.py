@@ -4,6 +4,7 @@ The relay, as a factory that any Twisted application can listen with.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Container, Sequence
 
 from twisted.internet.defer import Deferred
@@ -11,7 +12,9 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from securechat.address import Address
+from securechat.primitives import HASH_LENGTH, random_bytes
 from securechat.relay.buffers import Buffers
+from securechat.relay.counts import Census, Counts
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
@@ -19,13 +22,20 @@ from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
 from securechat.relay.sources import Doorstep
 from securechat.relay.watch import Watch
-from securechat.wire import Code, ErrorLine
+from securechat.wire import PROTOCOL_VERSION, Banner, Code, ErrorLine, serialise
 
 LINGER = 5.0
 """Seconds between the close of a connection and its abortion."""
 
 LINGER_AT_END = 4.0
 """The same when the relay shuts down, so that it is gone within 5 seconds."""
+
+
+def _spelled(nonce: bytes) -> bytes:
+    return urlsafe_b64encode(nonce).rstrip(b"=")
+
+
+_NO_NONCE = _spelled(bytes(HASH_LENGTH))
 
 _CLOSING = ErrorLine(Code.CLOSING, "-", "this relay is shutting down: connect again later")
 
@@ -46,6 +56,7 @@ class RelayFactory(Factory[Connection]):
     :ivar connections: those that there are, proved or not.
     :ivar buffers: what is held for all of them.
     :ivar watch: who looks after them, as long as there is a port that listens.
+    :ivar counts: what has happened; `census` is what there is.
     """
 
     noisy = False
@@ -65,8 +76,11 @@ class RelayFactory(Factory[Connection]):
         self.addresses = addresses
         self.log_wire = log_wire
         self.history = history or MemoryHistory(clock)
-        self.registry = Registry(clock, self.limits, self.history, founders)
+        self.counts = Counts(commits=self.history.commits)
+        self.registry = Registry(clock, self.limits, self.history, founders, self.counts)
         self.linger = LINGER
+        banner = Banner((PROTOCOL_VERSION,), bytes(HASH_LENGTH), self.limits.announced())
+        self._banner = serialise(banner)  # but for the nonce the same for everybody
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)
         self.connections: set[Connection] = set()
@@ -97,11 +111,20 @@ class RelayFactory(Factory[Connection]):
         self._check_end()
         return gone
 
+    def banner(self) -> bytes:
+        """Return a banner with a fresh nonce, as a line without its CRLF."""
+        return self._banner.replace(_NO_NONCE, _spelled(random_bytes(HASH_LENGTH)))
+
+    def census(self) -> Census:
+        """Count what there is now: connections, rooms, members."""
+        return self.registry.census(len(self.connections))
+
     # What connections report
 
     def arrived(self, connection: Connection) -> bool:
         """Take note of *connection*; false if there are too many from where it comes."""
         self.connections.add(connection)
+        self.counts.connections_accepted += 1
         return self._doorstep.enter(connection.source, connection)
 
     def turned_away(self, connection: Connection) -> bool:
@@ -114,6 +137,7 @@ class RelayFactory(Factory[Connection]):
     def proved(self, connection: Connection) -> None:
         """*connection* has proved its identity."""
         self._doorstep.leave(connection.source, connection)
+        self.counts.connections_proved += 1
 
     def left(self, connection: Connection) -> None:
         """*connection* is gone."""

@@ -30,6 +30,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from securechat.errors import SecureChatError
+from securechat.relay.counts import Commits
 
 MAX_SLICES = 512
 """How many slices are kept for one member of a room; who is away longer has lost its state."""
@@ -114,9 +115,11 @@ class IHistory(Protocol):
     Numbers have no gaps when they are given out; later, old frames may be missing.
 
     :ivar backlog: bytes of lines that were appended and are not durable yet.
+    :ivar commits: counts how often, and how long it took.
     """
 
     backlog: int
+    commits: Commits
 
     def rooms(self) -> Iterable[Kept]:
         """Return the rooms that there are from before, when the relay starts."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
+from OpenSSL import SSL
 from twisted.internet.interfaces import ISSLTransport, ISystemHandle
 
 from securechat.address import Address
@@ -42,9 +44,20 @@ class Channel:
         if not ISSLTransport.providedBy(transport):
             return cls(b"", tuple(address.dialled for address in addresses))
         tls: Any = ISystemHandle(transport).getHandle()
-        # The certificate of this very connection: the relay may have another one by now.
-        certificate = tls.get_certificate(as_cryptography=True)
-        return cls(binding(tls), (pin_of(certificate),))
+        return cls(binding(tls), (_pin(tls),))
+
+
+_pins: WeakKeyDictionary[SSL.Context, bytes] = WeakKeyDictionary()
+
+
+def _pin(tls: SSL.Connection) -> bytes:
+    """Return the pin of the certificate of this very connection; the relay may have another one."""
+    context = tls.get_context()
+    pin = _pins.get(context)
+    if pin is None:
+        certificate: Any = tls.get_certificate(as_cryptography=True)
+        pin = _pins[context] = pin_of(certificate)
+    return pin
 
 
 def check_version(line: bytes) -> None:

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from securechat.errors import StaleEntry
+from securechat.relay.counts import Commits
 from securechat.relay.history import MAX_SLICES, Draft, Failed, Hear, Item, Kept, Landing
 from securechat.relay.presence import Presence
 from securechat.relay.retention import Retention, Tally
@@ -91,6 +92,7 @@ class MemoryHistory(Presence):
 
     def __init__(self, clock: IReactorTime, retention: Retention | None = None) -> None:
         super().__init__()
+        self.commits = Commits()
         self._clock = clock
         self._retention = retention or Retention()
         self._streams: defaultdict[bytes, _Stream] = defaultdict(_Stream)

@@ -97,6 +97,7 @@ class RelayOptions(Options):
         self.reactor = reactor
         self.tls: list[IStreamServerEndpoint] = []
         self.plain: list[IStreamServerEndpoint] = []
+        self.metrics: list[IStreamServerEndpoint] = []
         self.addresses: list[Address] = []
         self.founders: frozenset[bytes] | None = None
         self.limits: Limits
@@ -115,6 +116,14 @@ class RelayOptions(Options):
         The same without TLS: for unix sockets and onion services. Can be given more than once.
         """
         self.plain.append(self._endpoint(endpoint))
+
+    def opt_metrics(self, endpoint: str) -> None:
+        """
+        Twisted server endpoint on which metrics are served for Prometheus, such as
+        tcp:9117:interface=127.0.0.1. Keep it local: whoever reaches it sees how much is said,
+        though never what. Can be given more than once.
+        """
+        self.metrics.append(self._endpoint(endpoint))
 
     def opt_address(self, text: str) -> None:
         """

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from securechat.relay.counts import Counts
 from securechat.relay.history import IHistory
 from securechat.relay.session import Session
 
@@ -28,11 +29,13 @@ class Pace:
     The pace of one room.
 
     :param most_behind: tells whether most of the room's members are behind.
+    :param counts: where it counts who has to wait.
     """
 
-    def __init__(self, history: IHistory, most_behind: Callable[[], bool]) -> None:
+    def __init__(self, history: IHistory, most_behind: Callable[[], bool], counts: Counts) -> None:
         self._history = history
         self._most_behind = most_behind
+        self._counts = counts
         self._lag = 0
         self._held: set[Session] = set()
 
@@ -60,7 +63,11 @@ class Pace:
         """*session* has spoken: see whether it has to wait."""
         if self._lag > LAG and session not in self._held:
             self._held.add(session)
-            session.hold()
+            self._hold(session)
         elif self._history.backlog > BACKLOG:
-            session.hold()
+            self._hold(session)
             self._history.relief().addCallback(lambda _: session.release())
+
+    def _hold(self, session: Session) -> None:
+        self._counts.senders_held += 1
+        session.hold()

@@ -24,7 +24,6 @@ from zope.interface import implementer
 from securechat.errors import WireError
 from securechat.fingerprint import short
 from securechat.identity import Bundle
-from securechat.primitives import HASH_LENGTH, random_bytes
 from securechat.relay.eager import EagerTransport
 from securechat.relay.identification import Channel, check_version, prove
 from securechat.relay.life import life_machine
@@ -37,9 +36,7 @@ from securechat.relay.watch import DOES_NOT_READ
 from securechat.wire import (
     FROM_CLIENT,
     MAX_LINE,
-    PROTOCOL_VERSION,
     Ack,
-    Banner,
     Code,
     ErrorLine,
     IdentityLine,
@@ -56,6 +53,8 @@ TOO_MANY = "too many connections from your address have not proved an identity y
 
 ENOUGH = 2**16
 """Bytes that a transport has at least when it has enough, where it does not tell how many."""
+
+_ACK = serialise(Ack()) + b"\r\n"
 
 _SHOWN = 120  # bytes of a line in the log
 
@@ -105,14 +104,12 @@ class Connection(Lines):
             self.transport.meter = self._queue
         self._wait(self._relay.limits.identify_seconds)
         if self._relay.arrived(self):
-            banner = Banner(
-                (PROTOCOL_VERSION,), random_bytes(HASH_LENGTH), self._relay.limits.announced()
-            )
-            self._banner = serialise(banner)
+            self._banner = self._relay.banner()
             self.write(self._banner + END)
         elif self._relay.turned_away(self):
             self.hang_up(ErrorLine(Code.BUSY, "-", TOO_MANY))
         else:
+            self._relay.counts.connections_dropped += 1
             self.abort()
 
     def line_received(self, line: bytes) -> None:
@@ -204,6 +201,7 @@ class Connection(Lines):
         if refusal.closes:
             self.hang_up(refusal.line)
             return
+        self._relay.counts.refusals[refusal.line.code] += 1
         self._refusals += 1
         if self._refusals <= MAX_REFUSALS_LOGGED:
             self._log_error("{peer} is refused: {words}", refusal.line)
@@ -264,10 +262,13 @@ class Connection(Lines):
         with self._answering():
             self._session = Session(bundle, self, self._relay.registry)
             self._log.info("{peer} is connected", peer=self._name)
-            self.say(Ack())
+            self.write(_ACK)
 
     def say_goodbye(self, error: ErrorLine) -> None:
         self._log_error("{peer} is sent away: {words}", error)
+        self._relay.counts.hang_ups[error.code] += 1
+        if error is DOES_NOT_READ:
+            self._relay.counts.slow_clients += 1
         proved = self._session is not None
         self._end_session()
         self.say(error)

@@ -13,6 +13,7 @@ from securechat.errors import EncodingError, EntryRefused, Malformed
 from securechat.fingerprint import short
 from securechat.group.entry import SignedEntry
 from securechat.group.log import Log
+from securechat.relay.counts import Census, Counts
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
 from securechat.relay.refusal import Refusal, subject
@@ -27,6 +28,7 @@ class Registry:
     The relay's sessions and rooms.
 
     :param founders: the fingerprints that may found rooms; None: everybody.
+    :param counts: where rooms count.
     """
 
     _log = Logger()
@@ -37,11 +39,13 @@ class Registry:
         limits: Limits,
         history: IHistory,
         founders: Container[bytes] | None,
+        counts: Counts,
     ) -> None:
         self._clock = clock
         self._limits = limits
         self._history = history
         self._founders = founders
+        self._counts = counts
         self._sessions: dict[bytes, Session] = {}
         self._rooms: dict[bytes, Room] = {}
         self._by_label: dict[str, Room] = {}
@@ -72,6 +76,19 @@ class Registry:
         del self._sessions[session.fingerprint]
         for identifier in session.rooms.keys() & self._rooms.keys():
             self._rooms[identifier].leave(session)
+
+    def census(self, connections: int) -> Census:
+        """Count what there is, besides that many *connections*; this looks at each room."""
+        rooms = self._rooms.values()
+        return Census(
+            connections=connections,
+            sessions=len(self._sessions),
+            rooms=len(rooms),
+            members_online=sum(room.here for room in rooms),
+            members_behind=sum(room.behind for room in rooms),
+            newcomers_waiting=sum(room.door.waiting for room in rooms),
+            history_backlog_bytes=self._history.backlog,
+        )
 
     def room(self, identifier: bytes) -> Room:
         """
@@ -132,7 +149,15 @@ class Registry:
             room.enter(session, 0, resuming=False)
 
     def _room(self, log: Log, values: Mapping[str, bytes]) -> Room:
-        return Room(log, Values(values), self._clock, self._history, self._limits, self._forget)
+        return Room(
+            log,
+            Values(values),
+            self._clock,
+            self._history,
+            self._limits,
+            self._forget,
+            self._counts,
+        )
 
     def _add(self, room: Room) -> None:
         self._rooms[room.id] = self._by_label[room.label] = room

@@ -19,6 +19,7 @@ from securechat.group.entry import Entry
 from securechat.group.log import Log
 from securechat.group.roster import Row
 from securechat.relay.audience import Audience, together
+from securechat.relay.counts import Counts
 from securechat.relay.departures import Departures
 from securechat.relay.door import Door
 from securechat.relay.handover import Handover
@@ -61,6 +62,7 @@ class Room:
     :param log: the log up to its newest entry.
     :param values: what the history has kept by name.
     :param forget: is called when everybody has left.
+    :param counts: where it counts what is said.
     :ivar over: whether everybody has.
     """
 
@@ -74,6 +76,7 @@ class Room:
         history: IHistory,
         limits: Limits,
         forget: Callable[[Room], None],
+        counts: Counts,
     ) -> None:
         self.id = log.room
         self.label = log.label
@@ -87,8 +90,9 @@ class Room:
         self._returns = Returns(self)
         self._lookup = Lookup(self)
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
-        self._pace = Pace(history, self._most_behind)
-        self._audience = Audience(history.newest(self.id), self._pace.eased)
+        self._counts = counts
+        self._pace = Pace(history, self._most_behind, counts)
+        self._audience = Audience(history.newest(self.id), self._pace.eased, counts)
         self._forget = forget
         self.over = False
         history.subscribe(self.id, self._hear, self._failed)
@@ -105,6 +109,16 @@ class Room:
         """The members who are live here, in roster order."""
         index = self.ledger.log.membership.index
         return [self._live[each].session for each in sorted(self._live, key=index.__getitem__)]
+
+    @property
+    def here(self) -> int:
+        """How many members are live here."""
+        return len(self._live)
+
+    @property
+    def behind(self) -> int:
+        """How many of them have yet to catch up."""
+        return len(self._live) - len(self._audience)
 
     def enter(
         self, session: Session, seq: int, *, resuming: bool, until: int | None = None
@@ -124,6 +138,7 @@ class Room:
             self._audience,
             seq,
             self.departures.pending,
+            counts=self._counts,
             resuming=resuming,
             until=until,
         )

@@ -13,7 +13,11 @@ from collections.abc import Sequence
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,28 +29,22 @@ EXPIRY = 3_600.0
 """Seconds between two looks at what is too old to be kept."""
 
 
-class RelayService(Service):
+class ListeningService(Service):
     """
-    A relay that listens while it runs, and says goodbye to its clients when it stops.
-
-    ::
-
-        tls = ServerTLS(Path("certificate.pem"), Path("key.pem"))
-        endpoint = DirectEndpoint(TCP4ServerEndpoint(reactor, 7117), tls)
-        RelayService(RelayFactory(reactor), [endpoint]).setServiceParent(application)
+    *factory* on all of *endpoints*, which listens while the service runs, or already before.
 
     :ivar ports: the ports of the endpoints, in their order, once they are there.
     """
 
     _log = Logger()
 
-    def __init__(self, factory: RelayFactory, endpoints: Sequence[IStreamServerEndpoint]) -> None:
+    def __init__(
+        self, factory: IProtocolFactory, endpoints: Sequence[IStreamServerEndpoint]
+    ) -> None:
         self._factory = factory
         self._endpoints = endpoints
         self._listening: Deferred[None] | None = None
         self.ports: list[IListeningPort] = []
-        self._expiry = LoopingCall(factory.history.expire)
-        self._expiry.clock = factory.clock
 
     def listen(self) -> Deferred[None]:
         """
@@ -59,17 +57,14 @@ class RelayService(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._expiry.start(EXPIRY)
         if self._listening is None:
             self.listen().addErrback(self._complain)
         for port in self.ports:
             _hold_lock(port)
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, and hang up; fires when all clients are gone, in 5 seconds at most."""
+        """Stop listening; fires when that is done."""
         super().stopService()
-        if self._expiry.running:
-            self._expiry.stop()
         if self._listening is not None:
             self._listening.cancel()
             self._listening = None
@@ -86,13 +81,47 @@ class RelayService(Service):
     async def _stop(self) -> None:
         stopped = [maybeDeferred(port.stopListening) for port in self.ports]
         self.ports = []
-        await self._factory.close()
+        await self._hang_up()
         for each in stopped:
             await each
+
+    async def _hang_up(self) -> None:
+        """Nothing listens any more: see off who is connected."""
 
     def _complain(self, failure: Failure) -> None:
         failure.trap(CannotListen)
         self._log.critical("{error}", error=failure.value)
+
+
+class RelayService(ListeningService):
+    """
+    A relay that listens while it runs, and says goodbye to its clients when it stops: that takes
+    5 seconds at most.
+
+    ::
+
+        tls = ServerTLS(Path("certificate.pem"), Path("key.pem"))
+        endpoint = DirectEndpoint(TCP4ServerEndpoint(reactor, 7117), tls)
+        RelayService(RelayFactory(reactor), [endpoint]).setServiceParent(application)
+    """
+
+    def __init__(self, factory: RelayFactory, endpoints: Sequence[IStreamServerEndpoint]) -> None:
+        super().__init__(factory, endpoints)
+        self._relay = factory
+        self._expiry = LoopingCall(factory.history.expire)
+        self._expiry.clock = factory.clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._expiry.start(EXPIRY)
+
+    def stopService(self) -> Deferred[None]:
+        if self._expiry.running:
+            self._expiry.stop()
+        return super().stopService()
+
+    async def _hang_up(self) -> None:
+        await self._relay.close()
 
 
 def _hold_lock(port: object) -> None:

@@ -8,6 +8,7 @@ say nothing: on a unix socket, or behind an onion service, everybody comes from 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -25,6 +26,7 @@ def source(transport: Any) -> str:
     return str(transport.getHost())
 
 
+@lru_cache
 def _network(host: str) -> str:
     found = ip_address(host)
     if isinstance(found, IPv6Address) and found.ipv4_mapped:

@@ -21,6 +21,7 @@ from contextlib import closing
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -31,6 +32,7 @@ from twisted.python.failure import Failure
 
 from securechat.errors import HistoryDamaged, HistoryError, HistoryFailed, StaleEntry
 from securechat.group.entry import ZERO
+from securechat.relay.counts import Commits
 from securechat.relay.database import Database, explained, transaction
 from securechat.relay.history import MAX_SLICES, Draft, Failed, Hear, Item, Kept, Landing
 from securechat.relay.presence import Presence
@@ -127,6 +129,8 @@ class _Turn:
     waiting: list[tuple[Deferred[Any], object]] = attrs.Factory(list)
     """Who wants to be told that it is durable, and with which result."""
     time: float = 0.0
+    began: float = 0.0
+    """When it began to be written, by `perf_counter`."""
 
     @property
     def is_empty(self) -> bool:
@@ -178,6 +182,7 @@ class SQLiteHistory(Presence):
     ) -> None:
         super().__init__()
         self.backlog = 0
+        self.commits = Commits()
         self.database = Database(path, durable=worker is not None)
         self._clock = clock
         self._retention = retention or Retention()
@@ -373,6 +378,7 @@ class SQLiteHistory(Presence):
         turn, self._turn = self._turn, _Turn()
         turn.end(self._clock.seconds())
         self._writing = turn
+        turn.began = perf_counter()
         if self._worker is not None:
             self._worker.run(partial(self._write, turn)).addCallbacks(self._written, self._lost)
             return
@@ -411,6 +417,8 @@ class SQLiteHistory(Presence):
     def _written(self, _: None) -> None:
         turn, self._writing = self._writing, None
         assert turn is not None
+        self.commits.done += 1
+        self.commits.seconds += perf_counter() - turn.began
         for stream, share in turn.shares.items():
             self.backlog -= share.size
             share.tip.skip(stream.durable.newest)  # it may have skipped since
@@ -432,6 +440,7 @@ class SQLiteHistory(Presence):
         written, gathered = self._writing, self._turn
         assert written is not None
         self._writing, self._turn = None, _Turn()
+        self.commits.failed += 1
         self._turn.drops = [*written.drops, *gathered.drops]  # with the next that is written
         if not isinstance(error := failure.value, HistoryError):
             self._log.failure("the history could not be written", failure)

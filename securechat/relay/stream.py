@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from securechat.group.entry import SignedEntry
 from securechat.relay.audience import Audience
+from securechat.relay.counts import Counts
 from securechat.relay.history import IHistory, Item
 from securechat.relay.refusal import subject
 from securechat.wire import (
@@ -69,6 +70,7 @@ class Cursor:
     :param resuming: whether the client wants to be told when it has all of it.
     :param until: the epoch of the entry that removed the client, after which there is nothing
         for it.
+    :param counts: where it counts how often it reads.
     :ivar seq: the newest number that the client has been written; while it is in the audience,
         the audience knows.
     """
@@ -82,6 +84,7 @@ class Cursor:
         seq: int,
         leaves: Mapping[bytes, bytes],
         *,
+        counts: Counts,
         resuming: bool,
         until: int | None = None,
     ) -> None:
@@ -92,6 +95,7 @@ class Cursor:
         self._room = room
         self._audience = audience
         self._leaves = leaves
+        self._counts = counts
         self._resuming = resuming
         self._reading = False
         self._owes_leaves = True
@@ -147,6 +151,7 @@ class Cursor:
                     self._caught_up()
                     break
                 member = self.session.fingerprint
+                self._counts.catch_up_reads += 1
                 items = await self._history.read(self._room, self.seq, BATCH, member)
                 self.write(items)
                 if not items:

@@ -106,8 +106,7 @@ class TLSTransport(EagerTransport):
     def doRead(self) -> BaseException | None:
         if self._write_waits:
             self._write_waits = False
-            self._settle()
-            return self._write() or self._read()
+            return self._flush() or self._read()
         return self._read()
 
     def doWrite(self) -> BaseException | None:
@@ -138,6 +137,10 @@ class TLSTransport(EagerTransport):
         except self._broken as error:
             return self._cannot_read(error)
         self._shaking = False
+        return self._flush()
+
+    def _flush(self) -> BaseException | None:
+        """Write what had to wait."""
         why = self._write()
         self._settle()
         return why
@@ -157,10 +160,10 @@ class TLSTransport(EagerTransport):
         return CONNECTION_LOST
 
     def _cannot_read(self, error: Exception) -> BaseException:
-        _forget_errors()
-        if isinstance(error, SSL.ZeroReturnError):
+        if isinstance(error, SSL.ZeroReturnError):  # which is none, and leaves none
             self._say_end()
             return CONNECTION_DONE
+        _forget_errors()
         if isinstance(error, SSL.SysCallError) or error.args == ([],):
             # FIN, which depends on OpenSSL's version, or a reset. Nothing is cut off where we
             # throw away what comes.

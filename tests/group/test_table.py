@@ -50,6 +50,18 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(repr(table), "<Table number, 1 rows>")
         self.assertRaises(KeyError, table.__delitem__, b"b")
 
+    def test_what_is_cleared_is_gone(self) -> None:
+        """Each row is among the changes, unless it was set again."""
+        kept: dict[str, bytes] = {}
+        table = numbers()
+        table[b"a"], table[b"b"] = 1, 2
+        store(kept, table)
+        table.clear()
+        self.assertEqual(table, {})
+        table[b"b"] = 3
+        store(kept, table)
+        self.assertEqual(kept, {"number/62": encode(3)})
+
     def test_changes_are_told_once(self) -> None:
         """Each row that was set or taken away since, by its name."""
         table = numbers()

@@ -9,6 +9,7 @@ import stat
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from twisted.application.service import Application
 from twisted.internet.defer import Deferred
@@ -156,6 +157,32 @@ class DaemonTests(SynchronousTestCase):
         """Limits, and whether lines are logged."""
         factory = self.make("--listen=tcp:1", "--rooms-in-all=5", "--log-wire").factory
         self.assertEqual((factory.limits.rooms_in_all, factory.log_wire), (5, True))
+
+    def test_metrics_are_served(self) -> None:
+        """Where the operator says, and where clients do not know of it."""
+        self.make("--listen=tcp:1", "--metrics=tcp:9117:interface=127.0.0.1")
+        (address,) = self.addresses()
+        self.assertEqual(address.port, 1)
+        metrics, _ = self.reactor.tcpServers
+        port, site, _, interface = metrics
+        self.assertEqual((port, type(site).__name__, interface), (9117, "MetricsSite", "127.0.0.1"))
+
+    def test_metrics_that_cannot_be_served(self) -> None:
+        """One line; clients have not been told of any address then."""
+        self.reactor.taken = True
+        self.assertIn(
+            "Address already in use", self.refuses("--listen-plain=unix:/run/x", "--metrics=tcp:1")
+        )
+        self.assertFalse((self.state / "addresses").exists())
+
+    def test_metrics_without_their_library(self) -> None:
+        """One line says how to get it; who wants no metrics does not need it."""
+        with patch.dict(sys.modules):
+            sys.modules["prometheus_client"] = None  # type: ignore[assignment]  # not there
+            sys.modules.pop("securechat.relay.metrics", None)
+            line = self.refuses("--listen=tcp:1", "--metrics=tcp:2")
+            self.assertIn("pip install 'securechat[metrics]'", line)
+            self.make("--listen=tcp:1")
 
     def test_the_history_is_on_disk(self) -> None:
         """In a file of the relay's own, which stays the relay's until it has stopped."""

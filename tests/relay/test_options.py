@@ -64,10 +64,17 @@ class OptionsTests(SynchronousTestCase):
         self.assertIsInstance(options.tls[0], TCP4ServerEndpoint)
         self.assertEqual(parse("--listen-plain", "unix:/x").tls, [])
 
+    def test_metrics(self) -> None:
+        """They have endpoints of their own, and by default none."""
+        options = parse("--metrics=tcp:9117:interface=127.0.0.1", "--metrics=unix:/x")
+        self.assertEqual((len(options.metrics), len(options.tls)), (2, 1))
+        self.assertEqual(parse().metrics, [])
+
     def test_no_endpoint(self) -> None:
         """It says which it was."""
         self.assertIn("'nonsense:1' is no server endpoint", self.refuses("--listen=nonsense:1"))
         self.assertIn("'tcp:x'", self.refuses("--listen-plain=tcp:x"))
+        self.assertIn("'tcp:y'", self.refuses("--metrics=tcp:y"))
 
     def test_addresses(self) -> None:
         """Of what is reached without TLS, rooms aside."""
@@ -208,7 +215,15 @@ class UsageTests(SynchronousTestCase):
     def test_every_option_is_explained(self) -> None:
         """In one line each, or a few."""
         text = str(RelayOptions(MemoryReactorClock()))
-        for name in ("listen", "listen-plain", "address", "name", "state-dir", "founders"):
+        for name in (
+            "listen",
+            "listen-plain",
+            "metrics",
+            "address",
+            "name",
+            "state-dir",
+            "founders",
+        ):
             self.assertRegex(text, rf"--{name}=? +\S")
         for field in attrs.fields(Limits):
             self.assertIn("--" + field.name.replace("_", "-"), text)

@@ -212,6 +212,21 @@ class ProcessTests(SynchronousTestCase):
         self.await_end(number)
         self.assertEqual([each.name for each in short.glob("socket*")], [])
 
+    def test_metrics(self) -> None:
+        """A daemon, too, tells of what happens in it."""
+        short = Path(tempfile.mkdtemp())  # a socket's path has at most 107 bytes
+        self.addCleanup(shutil.rmtree, short)
+        status, said, complained = self.ended(self.relay(options=[f"--metrics=unix:{short}/m"]))
+        self.assertEqual((status, complained), (0, ""))
+        self.addCleanup(self.kill, int(self.pid.read_text()))
+        with TLS(Address.parse(said).port) as client, socket.socket(socket.AF_UNIX) as scraper:
+            client.hears()
+            scraper.connect(f"{short}/m")
+            scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with scraper.makefile("rb") as answer:
+                lines = answer.read().splitlines()
+        self.assertIn(b"securechat_connections 1.0", lines)
+
     def test_a_second_relay(self) -> None:
         """It does not use the same history: one clear line, with ``-n`` and as a daemon."""
         number, _ = self.daemon()

@@ -353,6 +353,19 @@ class FailureTests(OnDisk):
         self.assertIs(type(other.events[-1]), full)
         self.assertEqual((self.read(), self.history.newest(ROOM)), ([1], 1))
 
+    def test_commits_are_counted(self) -> None:
+        """With the time that they took, and apart from them those that failed."""
+        self.found()
+        before = self.history.commits.seconds
+        self.assertGreater(before, 0.0)
+        self.say(b"one", b"two")
+        self.turn()
+        self.assertGreater(self.history.commits.seconds, before)
+        self.fill()
+        self.say(b"f" * 20_000)
+        self.turn()
+        self.assertEqual((self.history.commits.done, self.history.commits.failed), (2, 1))
+
     def test_it_goes_on_when_there_is_space(self) -> None:
         """With the numbers and the head of what is durable; the next turn may do."""
         self.found()

@@ -435,6 +435,29 @@ class RecordTests(OverTLS):
             await until(lambda other=other: other.data == b"well")  # type: ignore[misc]
             self.assertEqual(await its_peer.receives(5), b"well?")
 
+    async def test_errors_are_left_to_nobody(self) -> None:
+        """Whatever broke a connection is not said again of the next thing that fails."""
+        for small in (False, True):
+            for found_by in ("write", "doWrite", "doRead"):
+                protocol, peer = await self.connected(small)
+                protocol.transport.pauseProducing()
+                if small:
+                    protocol.transport.write(LARGE)
+                peer.reset()
+                if found_by == "write":
+                    protocol.transport.write(b"x")
+                    protocol.transport.loseConnection()
+                elif found_by == "doWrite":
+                    protocol.transport.doWrite()
+                else:
+                    protocol.transport.resumeProducing()
+                    protocol.transport.doRead()
+                with self.assertRaises(SSL.Error) as caught:
+                    SSL.Context(SSL.TLS_METHOD).set_cipher_list(b"none")
+                self.assertEqual(len(caught.exception.args[0]), 1)
+                protocol.transport.abortConnection()
+                await until(lambda protocol=protocol: protocol.reason)  # type: ignore[misc]
+
     async def test_an_end_without_close_notify(self) -> None:
         """Anybody can have sent it: the connection is lost, not done."""
         protocol, peer = await self.connected()
