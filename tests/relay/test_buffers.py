@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,11 +104,22 @@ class WhoTests(SynchronousTestCase):
             self.buffers.add(-101)
 
     @given(holders)
-    def test_each_goes_once(self, crowd: list[Holder]) -> None:
-        """Those for whom nothing is held are left out."""
-        order = list(greediest(crowd))
-        self.assertEqual({id(each) for each, _ in order}, {id(each) for each in crowd if each.held})
-        self.assertEqual(len(order), len({id(each) for each, _ in order}))
+    def test_the_order(self, crowd: list[Holder]) -> None:
+        """
+        Each who holds something is in it once: of the source that holds most by then, who holds
+        most.
+        """
+        left = {id(each): each for each in crowd if each.held}
+        for holder, held in greediest(crowd):
+            self.assertEqual(held, holder.held)
+            sums = Counter[str]()
+            for each in left.values():
+                sums[each.source] += each.held
+            self.assertEqual(sums[holder.source], max(sums.values()))
+            same = [each.held for each in left.values() if each.source == holder.source]
+            self.assertEqual(held, max(same))
+            del left[id(holder)]
+        self.assertEqual(left, {})
 
     @given(holders, st.integers(0, 1_000))
     def test_an_even_share_is_safe(self, crowd: list[Holder], most: int) -> None:

@@ -130,6 +130,7 @@ class Flooded(Loopback):
         idle = 0
         while idle < 50:
             idle = 0 if self.flooder.goes_on() else idle + 1
+            self.assertLess(self.flooder.said, 1_000, "it is not stopped")
             await self.turn()
 
     async def heard(self, callers: list[Caller]) -> None:

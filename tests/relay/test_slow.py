@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.client.heartbeat import patience as heartbeat
+from securechat.relay import watch
 from securechat.relay.factory import LINGER
 from securechat.relay.limits import Limits
 from securechat.relay.sockets import untaken
@@ -96,6 +97,7 @@ class ReadingTests(Room):
         of that time, as who catches up does. In the end it has all.
         """
         writer, reader = await self.room()
+        self.relay.clock.advance(PERIOD)
         await self.fill(writer, reader)
         heard = 0
         for _ in range(30):
@@ -108,6 +110,8 @@ class ReadingTests(Room):
         while heard < writer.n:
             self.assertEqual((await reader.hears(FrameLine)).n, heard)
             heard += 1
+        self.relay.clock.advance(2 * PERIOD)
+        self.assertIsNotNone(reader.connection.session)
 
 
 class LittleTests(Room):
@@ -123,6 +127,18 @@ class LittleTests(Room):
         await self.rest(reader)
         self.relay.clock.advance(60 + PERIOD)
         self.assertIsNone(reader.connection.session)
+
+    async def test_where_the_kernel_does_not_tell(self) -> None:
+        """What the transport writes is a sign of life as well."""
+        self.patch(watch, "untaken", lambda transport: 0)
+        writer, reader = await self.room()
+        await self.fill(writer, reader)
+        for _ in range(5):
+            self.relay.clock.advance(40)
+            while not reader.connection.moved:
+                reader.reads()
+                await self.turn()
+        self.assertIsNotNone(reader.connection.session)
 
 
 class PlainReadingTests(Plain, ReadingTests):
