@@ -80,19 +80,26 @@ class Buffers:
             self._clock.callLater(0, self._relieve)
 
     def _relieve(self) -> None:
-        self._relieving = False
-        excess, number = self.total - self._most, 0
-        for holder, held in greediest(self._holders):
-            if excess <= 0:
-                break
-            excess -= held  # what its transport has may take another turn to go
-            number += 1
-            holder.throw_out(_HOLDS_MOST)
+        try:
+            number = self._throw_out(self.total - self._most)
+        finally:
+            self._relieving = False
         if number:
             self._log.warn(
                 "too much is held for clients: {number} who hold most are thrown out",
                 number=number,
             )
+
+    def _throw_out(self, excess: int) -> int:
+        """Throw out as many as hold *excess* bytes; return how many these are."""
+        number = 0
+        for holder, held in greediest(self._holders):
+            if excess <= 0:
+                break
+            excess -= held
+            number += 1
+            holder.throw_out(_HOLDS_MOST)
+        return number
 
 
 def greediest(holders: Collection[Holder]) -> Iterator[tuple[Holder, int]]:

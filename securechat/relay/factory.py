@@ -117,7 +117,7 @@ class RelayFactory(Factory[Connection]):
 
     def census(self) -> Census:
         """Count what there is now: connections, rooms, members."""
-        return self.registry.census(len(self.connections))
+        return self.registry.census(len(self.connections), self.buffers.total)
 
     # What connections report
 

@@ -32,7 +32,7 @@ from securechat.relay.refusal import Refusal
 from securechat.relay.session import Session
 from securechat.relay.sockets import keep_alive
 from securechat.relay.sources import source
-from securechat.relay.watch import DOES_NOT_READ
+from securechat.relay.watch import DOES_NOT_READ, DOES_NOT_SPEAK
 from securechat.wire import (
     FROM_CLIENT,
     MAX_LINE,
@@ -232,9 +232,11 @@ class Connection(Lines):
         return self._queued + len(self.rest) + sum(map(len, self._held)) + staged
 
     def throw_out(self, error: ErrorLine) -> None:
+        self._relay.counts.greedy_clients += 1
         self.hang_up(error)
         if self._queued:
             self.abort()  # else it would be there as long as the goodbye may take
+            self._queue(-self._queued)
 
     @property
     def session(self) -> Session | None:
@@ -269,6 +271,8 @@ class Connection(Lines):
         self._relay.counts.hang_ups[error.code] += 1
         if error is DOES_NOT_READ:
             self._relay.counts.slow_clients += 1
+        if error is DOES_NOT_SPEAK:
+            self._relay.counts.silent_clients += 1
         proved = self._session is not None
         self._end_session()
         self.say(error)
@@ -285,8 +289,6 @@ class Connection(Lines):
         self._end_session()
         self._stop_waiting()
         self._queue(-self._queued)
-        if self._metered:
-            del self.transport.meter  # which would keep both in memory
         self._relay.left(self)
         self._log.info("{peer} is gone", peer=self._name)
 

@@ -77,8 +77,11 @@ class Registry:
         for identifier in session.rooms.keys() & self._rooms.keys():
             self._rooms[identifier].leave(session)
 
-    def census(self, connections: int) -> Census:
-        """Count what there is, besides that many *connections*; this looks at each room."""
+    def census(self, connections: int, buffered: int) -> Census:
+        """
+        Count what there is, besides that many *connections*, and *buffered* bytes for them; this
+        looks at each room.
+        """
         rooms = self._rooms.values()
         return Census(
             connections=connections,
@@ -87,6 +90,7 @@ class Registry:
             members_online=sum(room.here for room in rooms),
             members_behind=sum(room.behind for room in rooms),
             newcomers_waiting=sum(room.door.waiting for room in rooms),
+            buffered_bytes=buffered,
             history_backlog_bytes=self._history.backlog,
         )
 

@@ -39,7 +39,7 @@ _HEARTBEAT_PER_MEMBER = 1.2 * 2.0
 _HEARTBEATS = 3
 
 DOES_NOT_READ = ErrorLine(Code.BUSY, "-", "you do not read what you are sent: connect again")
-_DOES_NOT_SPEAK = ErrorLine(Code.TIMEOUT, "-", "you have said nothing for too long: connect again")
+DOES_NOT_SPEAK = ErrorLine(Code.TIMEOUT, "-", "you have said nothing for too long: connect again")
 
 
 def patience(members: int, idle_seconds: float) -> float:
@@ -128,7 +128,7 @@ class Watch:
                 connection.heard = False
                 connection.silent_since = now
             elif self._is_silent(connection, session, now):
-                connection.hang_up(_DOES_NOT_SPEAK)
+                connection.hang_up(DOES_NOT_SPEAK)
 
     def _is_stuck(self, connection: Watched, now: float) -> bool:
         """Whether nothing has gone to it for too long."""
