@@ -145,6 +145,7 @@ class Conversation:
         except NoSuchRoom:
             if not found and not await self._asked_to_found():
                 raise
+            await self.client.connect()  # the relay sends away who thinks about it for long
             room = await self.client.found(self.label)
             founded = True
         members = tuple(row.fingerprint for row in room.roster)

@@ -3,6 +3,9 @@ The heartbeat of one room: who has been silent for max(60 s, N · 2 s) in a room
 empty message what it has seen, so that a relay which shows different streams to different
 members, or drops the newest, is found out. A heartbeat comes back like any message; where in as
 much time nothing comes back of what this member has said, the connection is taken for dead.
+
+Who may say nothing in the room at the time, since somebody departs or its keys are lost, asks the
+relay who is there instead, so that the relay does not take its connection for dead.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from securechat.client.party import Party
 from securechat.group.messages import Kind
 from securechat.group.room import Room
+from securechat.wire import Who
 
 HEARTBEAT_SECONDS = 60.0
 HEARTBEAT_SECONDS_PER_MEMBER = 2.0
@@ -70,7 +74,9 @@ class Heartbeat:
         if self._owed:
             self._party.silent(seconds)
             return
-        if not (self._room.stuck or self._room.leaving):  # else nothing would come back
+        if self._room.stuck or self._room.leaving:  # nothing would come back
+            self._party.say(Who(self._room.id))
+        else:
             self._room.say(Kind.HEARTBEAT, b"")
         self._store()
 

@@ -42,6 +42,8 @@ class Counts:
         metadata={"help": "Connections that the relay has ended, by the error's code."},
     )
     slow_clients: int = _number("Of the hang-ups, those on clients that did not read.")
+    silent_clients: int = _number("Of the hang-ups, those on clients that said nothing.")
+    greedy_clients: int = _number("Connections that were ended since most was held for them.")
     refusals: Counter[Code] = attrs.field(
         factory=Counter, metadata={"help": "Lines that were refused, by the error's code."}
     )
@@ -73,4 +75,5 @@ class Census:
     members_online: int = _number("Members who are live, once for each room.")
     members_behind: int = _number("Of these, those who have yet to catch up from the history.")
     newcomers_waiting: int = _number("Newcomers who wait until their rooms have admitted others.")
+    buffered_bytes: int = _number("Bytes that wait in memory for all clients together.")
     history_backlog_bytes: int = _number("Bytes on their way into the history.")

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Factory
 
 from securechat.address import Address
 from securechat.primitives import HASH_LENGTH, random_bytes
+from securechat.relay.buffers import Buffers
 from securechat.relay.counts import Census, Counts
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
@@ -20,6 +21,7 @@ from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
 from securechat.relay.sources import Doorstep
+from securechat.relay.watch import Watch
 from securechat.wire import PROTOCOL_VERSION, Banner, Code, ErrorLine, serialise
 
 LINGER = 5.0
@@ -53,6 +55,8 @@ class RelayFactory(Factory[Connection]):
     :param log_connections: whether it is logged who comes and goes.
     :param log_wire: whether each line that a client says is logged, its first 120 bytes.
     :ivar connections: those that there are, proved or not.
+    :ivar buffers: what is held for all of them.
+    :ivar watch: who looks after them, as long as there is a port that listens.
     :ivar counts: what has happened; `census` is what there is.
     """
 
@@ -83,7 +87,15 @@ class RelayFactory(Factory[Connection]):
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)
         self.connections: set[Connection] = set()
+        self.buffers = Buffers(clock, self.limits.buffered_bytes, self.connections)
+        self.watch = Watch(clock, self.limits, self.connections)
         self._waiting_for_end: list[Deferred[None]] = []
+
+    def startFactory(self) -> None:
+        self.watch.start()
+
+    def stopFactory(self) -> None:
+        self.watch.stop()
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         return Connection(self)
@@ -108,7 +120,7 @@ class RelayFactory(Factory[Connection]):
 
     def census(self) -> Census:
         """Count what there is now: connections, rooms, members."""
-        return self.registry.census(len(self.connections))
+        return self.registry.census(len(self.connections), self.buffers.total)
 
     # What connections report
 

@@ -56,6 +56,18 @@ class Limits:
         "Bytes that wait for a client that does not read, before it is disconnected.",
         least=2 * MAX_LINE,
     )
+    unread_seconds: float = _seconds(
+        60.0, "Seconds without reading anything of what waits, before a client is disconnected."
+    )
+    idle_seconds: float = _seconds(
+        600.0, "Seconds of silence before a client is disconnected that is in no room."
+    )
+    buffered_bytes: int = _count(
+        2**28,
+        "Bytes that wait in memory for all clients together, before those with most are "
+        "disconnected.",
+        least=2**20,
+    )
     entries_per_minute: int = _count(
         10, "Changes of a room's membership by one member in a minute."
     )

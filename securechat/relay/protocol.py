@@ -4,7 +4,8 @@ One connection to the relay: bytes to lines, lines to the session, and back.
 It greets, has the identity proved, and hands every later line to the `Session`. It bounds
 what it reads and what it holds for a client that does not read: while its transport has
 enough to write, it writes no stream (the session catches up later) and handles no further
-line. It knows no room.
+line. It knows no room. What it holds is counted in the relay's `buffers`; that something still
+goes on is seen by the relay's `watch`.
 """
 
 from __future__ import annotations
@@ -12,23 +13,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from securechat.errors import WireError
 from securechat.fingerprint import short
 from securechat.identity import Bundle
+from securechat.relay.eager import EagerTransport
 from securechat.relay.identification import Channel, check_version, prove
 from securechat.relay.life import life_machine
+from securechat.relay.lines import END, Lines
 from securechat.relay.refusal import Refusal
 from securechat.relay.session import Session
+from securechat.relay.sockets import keep_alive
 from securechat.relay.sources import source
+from securechat.relay.watch import DOES_NOT_READ, DOES_NOT_SPEAK
 from securechat.wire import (
     FROM_CLIENT,
     MAX_LINE,
@@ -46,7 +50,9 @@ if TYPE_CHECKING:
     from securechat.relay.factory import RelayFactory
 
 TOO_MANY = "too many connections from your address have not proved an identity yet: try again later"
-_DOES_NOT_READ = ErrorLine(Code.BUSY, "-", "you do not read what you are sent: connect again")
+
+ENOUGH = 2**16
+"""Bytes that a transport has at least when it has enough, where it does not tell how many."""
 
 _ACK = serialise(Ack()) + b"\r\n"
 
@@ -57,19 +63,24 @@ MAX_REFUSALS_LOGGED = 16
 
 
 @implementer(IPushProducer)
-class Connection(LineOnlyReceiver):
+class Connection(Lines):
     """
     The relay's end of one connection. `RelayFactory` builds it.
 
     It is a producer, so that its transport tells it when enough, and when more, can be
-    written; a `life.Core`, which does what the state of its life asks for; and the
-    `session.Wire` of its session.
+    written; a `life.Core`, which does what the state of its life asks for; the `session.Wire` of
+    its session; a `buffers.Holder`; and `watch.Watched`.
     """
 
-    transport: Any  # of some kind: TLS, TCP, unix, …
     _log = Logger()
     _timer: IDelayedCall | None = None
     _session: Session | None = None
+    _queued = 0  # bytes that the transport has, as far as is known
+    _metered = False  # whether it tells how many
+    moved = False
+    silent_since = 0.0
+    stuck_since = 0.0
+    untaken = 0
 
     def __init__(self, relay: RelayFactory) -> None:
         self._relay = relay
@@ -79,7 +90,7 @@ class Connection(LineOnlyReceiver):
         self._unread = 0  # bytes written since then
         self._refusals = 0
         self.writable = True
-        self.MAX_LENGTH = relay.limits.identify_bytes
+        self.most = relay.limits.identify_bytes
 
     # The transport's events
 
@@ -87,29 +98,29 @@ class Connection(LineOnlyReceiver):
         self.source = self._name = source(self.transport)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+            keep_alive(self.transport, 2 * self._relay.limits.unread_seconds)
+        if isinstance(self.transport, EagerTransport):
+            self._metered = True
+            self.transport.meter = self._queue
         self._wait(self._relay.limits.identify_seconds)
         if self._relay.arrived(self):
             self._banner = self._relay.banner()
-            self.write(self._banner + self.delimiter)
+            self.write(self._banner + END)
         elif self._relay.turned_away(self):
             self.hang_up(ErrorLine(Code.BUSY, "-", TOO_MANY))
         else:
             self._relay.counts.connections_dropped += 1
             self.abort()
 
-    def dataReceived(self, data: bytes) -> None:
-        if not self.transport.disconnecting:  # else it would be kept until the abort
-            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's
-
-    def lineReceived(self, line: bytes) -> None:
+    def line_received(self, line: bytes) -> None:
         if self._held or self._holds or not self.writable:
             self._held.append(line)
+            self.keeps(len(line))
         else:
             self._take(line)
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        words = f"a line is longer than {self.MAX_LENGTH} bytes"
+    def line_too_long(self) -> None:
+        words = f"a line is longer than {self.most} bytes"
         self.hang_up(ErrorLine(Code.MALFORMED, "-", words))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -119,6 +130,8 @@ class Connection(LineOnlyReceiver):
 
     def pauseProducing(self) -> None:
         self.writable = False
+        if not self._metered:
+            self._queue(ENOUGH)
         self.transport.pauseProducing()  # who does not read is not listened to either
         if self._session is not None:
             self._session.fall_behind()
@@ -126,6 +139,8 @@ class Connection(LineOnlyReceiver):
     def resumeProducing(self) -> None:
         self.writable = True
         self._unread = 0
+        if not self._metered:
+            self._queue(-self._queued)
         assert self._session is not None  # as long as this is the transport's producer
         self._session.catch_up()
         self._listen()
@@ -144,13 +159,15 @@ class Connection(LineOnlyReceiver):
 
     def _listen(self) -> None:
         """Take the lines that wait, and then more, as far as nothing speaks against it."""
-        while self._held and self._may_listen:
-            self._take(self._held.popleft())
-        if self._may_listen:
+        while self._held and self.listens:
+            line = self._held.popleft()
+            self.keeps(-len(line))
+            self._take(line)
+        if self.listens:
             self.transport.resumeProducing()
 
     @property
-    def _may_listen(self) -> bool:
+    def listens(self) -> bool:
         return self.writable and not self._holds and self._session is not None
 
     def _take(self, line: bytes) -> None:
@@ -167,16 +184,18 @@ class Connection(LineOnlyReceiver):
         return write
 
     def say(self, line: Line) -> None:
-        self.write(serialise(line) + self.delimiter)
+        self.write(serialise(line) + END)
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
         if self.writable:
             return
         self._unread += len(data)
+        if not self._metered:
+            self._queue(len(data))
         if self._unread > self._relay.limits.unread_bytes and self._timer is None:
             # Not now: who writes may be going through all the members of a room.
-            self._timer = self._relay.clock.callLater(0, self.hang_up, _DOES_NOT_READ)
+            self._timer = self._relay.clock.callLater(0, self.hang_up, DOES_NOT_READ)
 
     def refuse(self, refusal: Refusal) -> None:
         if refusal.closes:
@@ -190,6 +209,38 @@ class Connection(LineOnlyReceiver):
 
     def hang_up(self, error: ErrorLine) -> None:
         self._life.hang_up(error)
+
+    # What is held for the client
+
+    def keeps(self, change: int) -> None:
+        self._relay.buffers.add(change)
+
+    def _queue(self, change: int) -> None:
+        """The transport has more to write by *change* bytes."""
+        if change < 0 or not self._queued:
+            self.moved = True
+        self._queued += change
+        self._relay.buffers.add(change)
+
+    @property
+    def waits(self) -> bool:
+        return self._queued > 0
+
+    @property
+    def held(self) -> int:
+        staged = 0 if self._session is None else self._session.staged
+        return self._queued + len(self.rest) + sum(map(len, self._held)) + staged
+
+    def throw_out(self, error: ErrorLine) -> None:
+        self._relay.counts.greedy_clients += 1
+        self.hang_up(error)
+        if self._queued:
+            self.abort()  # else it would be there as long as the goodbye may take
+            self._queue(-self._queued)
+
+    @property
+    def session(self) -> Session | None:
+        return self._session
 
     # What its life asks for
 
@@ -208,7 +259,7 @@ class Connection(LineOnlyReceiver):
         self._stop_waiting()
         self._relay.proved(self)
         self._name = short(bundle.fingerprint)
-        self.MAX_LENGTH = MAX_LINE
+        self.most = MAX_LINE
         self.transport.registerProducer(self, True)
         with self._answering():
             self._session = Session(bundle, self, self._relay.registry)
@@ -219,8 +270,10 @@ class Connection(LineOnlyReceiver):
     def say_goodbye(self, error: ErrorLine) -> None:
         self._log_error("{peer} is sent away: {words}", error)
         self._relay.counts.hang_ups[error.code] += 1
-        if error is _DOES_NOT_READ:
+        if error is DOES_NOT_READ:
             self._relay.counts.slow_clients += 1
+        if error is DOES_NOT_SPEAK:
+            self._relay.counts.silent_clients += 1
         proved = self._session is not None
         self._end_session()
         self.say(error)
@@ -236,6 +289,7 @@ class Connection(LineOnlyReceiver):
     def forget(self) -> None:
         self._end_session()
         self._stop_waiting()
+        self._queue(-self._queued)
         self._relay.left(self)
         if self._relay.log_connections:
             self._log.info("{peer} is gone", peer=self._name)
@@ -268,7 +322,9 @@ class Connection(LineOnlyReceiver):
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
+        self.keeps(-sum(map(len, self._held)))
         self._held.clear()
+        self.drop_rest()
         if session is not None:
             session.end()
 

@@ -4,7 +4,7 @@ All that the relay has: who is connected, and which rooms there are.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Set
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -77,8 +77,11 @@ class Registry:
         for identifier in session.rooms.keys() & self._rooms.keys():
             self._rooms[identifier].leave(session)
 
-    def census(self, connections: int) -> Census:
-        """Count what there is, besides that many *connections*; this looks at each room."""
+    def census(self, connections: int, buffered: int) -> Census:
+        """
+        Count what there is, besides that many *connections*, and *buffered* bytes for them; this
+        looks at each room.
+        """
         rooms = self._rooms.values()
         return Census(
             connections=connections,
@@ -87,6 +90,7 @@ class Registry:
             members_online=sum(room.here for room in rooms),
             members_behind=sum(room.behind for room in rooms),
             newcomers_waiting=sum(room.door.waiting for room in rooms),
+            buffered_bytes=buffered,
             history_backlog_bytes=self._history.backlog,
         )
 
@@ -100,6 +104,11 @@ class Registry:
             return self._rooms[identifier]
         except KeyError:
             raise Refusal(Code.NO_ROOM, "there is no such room here", subject(identifier)) from None
+
+    def most_members(self, rooms: Set[bytes]) -> int:
+        """Return how many members the largest of *rooms* has; 0: there is none."""
+        found = (self._rooms[room] for room in rooms & self._rooms.keys())
+        return max((len(room.ledger.log.membership.rows) for room in found), default=0)
 
     def labelled(self, label: str) -> Room:
         """

@@ -90,6 +90,9 @@ class Wire(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    def keeps(self, change: int) -> None:
+        """The bytes that are kept of what the client has said have become more by *change*."""
+
     def hold(self) -> None:
         """Take no line of the client's, until `release` has been called as often."""
 
@@ -151,6 +154,16 @@ class Session:
                 self._cancel(line.label)
             case _:
                 raise Refusal(Code.STATE, f"{line.verb} was said already", closes=True)
+
+    @property
+    def staged(self) -> int:
+        """The bytes that are kept of what the client has begun."""
+        return 0 if self.staging is None else self.staging.size
+
+    @property
+    def most_members(self) -> int:
+        """How many members the largest of the rooms has in which it is live; 0: there is none."""
+        return self._registry.most_members(self.rooms.keys())
 
     def say(self, line: Line) -> None:
         """Say *line* to the client, if it is still there."""

@@ -81,6 +81,11 @@ class Staging:
             room.limits.staging_seconds, self._too_late
         )
 
+    @property
+    def size(self) -> int:
+        """The bytes of slices that have come."""
+        return 0 if self._begun is None else len(self._begun.sealed)
+
     def begin(self, line: Begin) -> None:
         """
         Begin with an entry.
@@ -99,7 +104,9 @@ class Staging:
     def take(self, line: Slices) -> None:
         """Take slices."""
         if self._begun is not None:
+            before = self.size
             self._begun.take(line)
+            self._session.wire.keeps(self.size - before)
 
     async def commit(self) -> None:
         """
@@ -107,7 +114,7 @@ class Staging:
 
         :raises SecureChatError: if that cannot be stored.
         """
-        begun, self._begun, self.landing = self._begun, None, True
+        begun, self.landing = self._take_begun(), True
         try:
             if begun is not None:
                 await self.room.ledger.land(begun.log, begun.slices())
@@ -118,10 +125,17 @@ class Staging:
 
     def drop(self) -> None:
         """Forget it."""
+        self._take_begun()
         if self._timer.active():
             self._timer.cancel()
         if self._session.staging is self:
             self._session.staging = None
+
+    def _take_begun(self) -> _Begun | None:
+        """Keep it no more here; return it."""
+        self._session.wire.keeps(-self.size)
+        begun, self._begun = self._begun, None
+        return begun
 
     def _answer(self, error: Exception) -> None:
         about = subject(self.room.id)
@@ -131,8 +145,7 @@ class Staging:
         self._session.say(answer)
 
     def _too_late(self) -> None:
-        if self._begun is not None:
-            self._begun = None
+        if self._take_begun() is not None:
             words = "what you began took too long: begin it again"
             self._session.say(ErrorLine(Code.BUSY, subject(self.room.id), words))
 

@@ -239,6 +239,16 @@ class HoldTests(ChangesCase):
         self.assertEqual(said(self.bob, Send), [])
         self.network.be_honest()
 
+    def test_a_sign_of_life(self) -> None:
+        """Nevertheless the relay hears of everybody in that time."""
+        self.network.hold(Changed)
+        self.hold(Begin)
+        self.network.get(self.carol.chat.leave(room(self.carol)))
+        before = len(said(self.bob, Who))
+        self.network.turn(70)
+        self.assertEqual(said(self.bob, Send), [])
+        self.assertGreater(len(said(self.bob, Who)), before)
+
     def test_everybody_else_is_away(self) -> None:
         """The leaver has gone before anybody was there: who comes back first sees to it."""
         self.vanish(self.bob)

@@ -30,8 +30,10 @@ from securechat.wire import (
     Leave,
     Leaving,
     Member,
+    Send,
     Slice,
     UserAdded,
+    Who,
 )
 from tests.adversary.kit import LABEL, room, said, texts
 from tests.client.changes import ChangesCase, last
@@ -249,6 +251,14 @@ class LostKeysTests(ChangesCase):
         self.fails(self.bob.chat.join(LABEL), AlreadyThere)
         self.network.turn(200)
         self.assertTrue(self.bob.chat.connected)
+
+    def test_a_sign_of_life(self) -> None:
+        """Who cannot say a heartbeat says something else in its time, and shows nobody anything."""
+        self.lose()
+        asked, spoken = len(said(self.bob, Who)), len(said(self.bob, Send))
+        self.network.turn(75)
+        self.assertEqual(len(said(self.bob, Who)), asked + 1)
+        self.assertEqual(len(said(self.bob, Send)), spoken)
 
     def test_rejoins(self) -> None:
         """He leaves, and is let in again."""

@@ -48,8 +48,8 @@ class TimeTests(SynchronousTestCase):
             relay.clock.advance(1)
         self.assertIs(client.refused(), Code.TIMEOUT)
 
-    def test_who_has_proved_may_be_silent(self) -> None:
-        """Nothing ends a session that is idle."""
+    def test_who_has_proved_has_no_timer(self) -> None:
+        """All connections together are looked at now and then, while the relay listens."""
         relay = Relay()
         client = relay.client()
         relay.clock.advance(10_000)

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.relay.counts import Census
 from securechat.relay.limits import Limits
 from securechat.relay.pace import BACKLOG, LAG
+from securechat.relay.protocol import ENOUGH
 from securechat.wire import Code, ErrorLine, FrameLine, Join, NewUser
 from tests.relay.clients import Client, Relay
 from tests.relay.test_audience import Turns
@@ -87,6 +88,26 @@ class ConnectionTests(CountsCase):
         self.relay.clock.advance(0)
         self.assertEqual(self.counted(), {"hang_ups": {Code.BUSY: 1}, "slow_clients": 1})
 
+    def test_who_does_not_speak(self) -> None:
+        """The same."""
+        self.begin()
+        self.relay.client()
+        self.counted()
+        self.relay.factory.watch.look()
+        self.relay.clock.advance(600)
+        self.relay.factory.watch.look()
+        self.assertEqual(self.counted(), {"hang_ups": {Code.TIMEOUT: 1}, "silent_clients": 1})
+
+    def test_for_whom_most_is_held(self) -> None:
+        """Whether it is hung up on for that, or was before."""
+        self.begin(limits=Limits(buffered_bytes=2**20, unread_bytes=2**21))
+        client = self.relay.client()
+        client.connection.pauseProducing()
+        self.counted()
+        client.connection.write(bytes(2**20))
+        self.relay.clock.advance(0)
+        self.assertEqual(self.counted(), {"hang_ups": {Code.BUSY: 1}, "greedy_clients": 1})
+
 
 class RoomTests(CountsCase):
     """What rooms are told."""
@@ -141,6 +162,7 @@ class RoomTests(CountsCase):
         self.bob.connection.pauseProducing()
         self.carol.lose()
         self.relay.connect()
+        self.alice.connection.dataReceived(b"who ")
         self.history.backlog = 7
         self.assertEqual(
             self.relay.factory.census(),
@@ -151,6 +173,7 @@ class RoomTests(CountsCase):
                 members_online=2,
                 members_behind=1,
                 newcomers_waiting=0,
+                buffered_bytes=4 + ENOUGH,
                 history_backlog_bytes=7,
             ),
         )

@@ -172,6 +172,8 @@ class Crowd:
                     self.attempts[line.attempt] = self.steps(client, line)
             self.log = max(self.log, client.log, key=lambda log: log.epoch)
         self.seq = max(client.seq for client in self.clients)
+        held = sum(connection.held for connection in self.relay.factory.connections)
+        assert self.relay.factory.buffers.total == held
 
     def steps(self, voucher: Client, asked: NewUser) -> Iterator[None]:
         """Take the steps of an attempt as they should be taken, one at a time."""
