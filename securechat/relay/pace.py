@@ -55,8 +55,10 @@ class Pace:
                 session.release()
 
     def left(self, session: Session) -> None:
-        """*session* is not here any more."""
-        self._held.discard(session)
+        """*session* is not here any more, though it may be in other rooms."""
+        if session in self._held:
+            self._held.remove(session)
+            session.release()
         self.eased()
 
     def speaks(self, session: Session) -> None:

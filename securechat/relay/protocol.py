@@ -260,9 +260,9 @@ class Connection(Lines):
         self._relay.proved(self)
         self._name = short(bundle.fingerprint)
         self.most = MAX_LINE
-        self.transport.registerProducer(self, True)
         with self._answering():
             self._session = Session(bundle, self, self._relay.registry)
+            self.transport.registerProducer(self, True)  # which needs the session
             if self._relay.log_connections:
                 self._log.info("{peer} is connected", peer=self._name)
             self.write(_ACK)

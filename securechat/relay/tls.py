@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from OpenSSL import SSL
+from OpenSSL._util import lib  # which Twisted uses, too
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -85,9 +86,17 @@ class ServerTLS:
         return pin_of(self._certificate)
 
     def on_socket(self, connected: socket.socket) -> SSL.Connection:
-        """Return the server's end of TLS on *connected*. The handshake is not done yet."""
+        """
+        Return the server's end of TLS on *connected*. The handshake is not done yet.
+
+        To read from it may say that it has to wait where it need not: after a record that is no
+        data. pyOpenSSL sets SSL_MODE_AUTO_RETRY, with which that never is; then ``SSL_read`` does
+        not return as long as something comes and none of it is data, and a client may change its
+        keys without end. pyOpenSSL has no function to clear it.
+        """
         connection = SSL.Connection(self._options.getContext(), connected)
         connection.set_accept_state()
+        lib.SSL_clear_mode(connection._ssl, lib.SSL_MODE_AUTO_RETRY)
         return connection
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:

@@ -21,7 +21,9 @@ but slowly would seem to read nothing.
 *Reading.* One ``SSL_read`` gives one record at most, and what it does not give it keeps, where
 the kernel cannot tell of it. So we always have room for a whole record. OpenSSL takes from the
 socket no more than the record that it needs (we do not set ``read_ahead``), so that after a
-pause the kernel tells of the rest.
+pause the kernel tells of the rest. After a record that is no data it returns as if it had to
+wait (see `ServerTLS.on_socket`): a client that changes its keys without end would have the
+reactor for itself otherwise.
 
 *The other direction.* A handshake is written while we read, and read while we write; in TLS 1.3
 there is no other after the first but the change of keys, whose answer OpenSSL writes before our

@@ -47,6 +47,7 @@ class ProvedTests(SynchronousTestCase):
         third.says(third.identify(Identity.generate()))
         self.assertIs(third.refused(), Code.BUSY)
         self.assertTrue(third.hung_up)
+        self.assertIsNone(third.transport.producer, "else its end waits for more")
         third.lose()
         self.assertFalse(first.hung_up or second.hung_up)
         second.lose()

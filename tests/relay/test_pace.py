@@ -6,9 +6,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from securechat.group.detail import Why
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.pace import BACKLOG, LAG
-from securechat.wire import FrameLine
+from securechat.wire import Code, FrameLine, Who
 from tests.relay.clients import Client, Relay
 
 SIZE = 30_000
@@ -85,6 +86,32 @@ class LagTests(SynchronousTestCase):
         for reader in self.readers:
             reader.connection.resumeProducing()
         self.assertEqual(self.relay.clock.getDelayedCalls(), [])
+
+    def test_who_waits_may_be_removed(self) -> None:
+        """It is listened to about all else then, however far behind the others stay."""
+        remover, self.writer = self.writer, self.readers[0]
+        self.stall(*self.readers[1:])
+        self.say(ENOUGH + 3)
+        self.assertTrue(self.waits())
+        remover.hear()
+        remover.land(remover.removal(self.writer, why=Why.KICKED))
+        self.relay.clock.advance(0)
+        self.assertFalse(self.waits())
+        self.writer.hear()
+        self.writer.says(Who(self.writer.room))
+        self.assertIs(self.writer.refused(), Code.NOT_MEMBER)
+
+    def test_who_waits_while_everybody_leaves(self) -> None:
+        """There is no room to wait for."""
+        last, *others = self.readers
+        for member in (self.writer, *others):
+            member.leave()
+        self.stall(*others)
+        self.say(ENOUGH + 3)
+        self.assertTrue(self.waits())
+        last.leave()
+        self.relay.clock.advance(0)
+        self.assertFalse(self.waits())
 
     def test_who_waits_may_stop_to_read(self) -> None:
         """It is listened to when both are over."""

@@ -519,6 +519,15 @@ class RecordTests(OverTLS):
         protocol.transport.write(b"understood")
         self.assertEqual(await peer.receives(10), b"understood")
 
+    async def test_a_flood_of_new_keys(self) -> None:
+        """Others have their turn after each: who only changes keys does not keep us reading."""
+        protocol, peer, secrets = await self.with_secrets()
+        reads = Calls(protocol.transport)
+        flood = b"".join([secrets.key_update(False) for _ in range(100)])
+        await peer.raw(flood + secrets.record(b"at last"))
+        await until(lambda: protocol.data == b"at last")
+        self.assertGreaterEqual(reads.number, 100)
+
     async def test_new_keys_while_much_is_queued(self) -> None:
         """The answer finds its place between two records."""
         protocol, peer, secrets = await self.with_secrets(small=True)
