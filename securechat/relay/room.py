@@ -138,6 +138,7 @@ class Room:
             self._audience,
             seq,
             self.departures.pending,
+            clock=self.clock,
             counts=self._counts,
             resuming=resuming,
             until=until,

@@ -3,8 +3,9 @@ One room's stream on its way to one client.
 
 A `Cursor` is the client's place in the stream. As long as the client reads it is one of the
 room's audience; one that does not keeps its place, costs nothing, and is caught up from the
-history once it reads again. Coming back after an absence is the same thing. For a member that
-was removed the stream ends with the entry that did so.
+history once it reads again. Coming back after an absence is the same thing. However fast it
+reads, others have their turn after each part. For a member that was removed the stream ends with
+the entry that did so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -41,7 +43,7 @@ _log = Logger()
 _UNREADABLE = ErrorLine(Code.STORAGE, "-", "this relay cannot read what it has stored")
 
 BATCH = 65_536
-"""Bytes that are written before the transport is asked again whether it has enough."""
+"""Bytes that are written before others have their turn, or the transport enough."""
 
 
 def entry_of(item: Item) -> SignedEntry:
@@ -70,6 +72,7 @@ class Cursor:
     :param resuming: whether the client wants to be told when it has all of it.
     :param until: the epoch of the entry that removed the client, after which there is nothing
         for it.
+    :param clock: the reactor, or what keeps time in its place.
     :param counts: where it counts how often it reads.
     :ivar seq: the newest number that the client has been written; while it is in the audience,
         the audience knows.
@@ -84,6 +87,7 @@ class Cursor:
         seq: int,
         leaves: Mapping[bytes, bytes],
         *,
+        clock: IReactorTime,
         counts: Counts,
         resuming: bool,
         until: int | None = None,
@@ -95,6 +99,7 @@ class Cursor:
         self._room = room
         self._audience = audience
         self._leaves = leaves
+        self._clock = clock
         self._counts = counts
         self._resuming = resuming
         self._reading = False
@@ -156,8 +161,15 @@ class Cursor:
                 self.write(items)
                 if not items:
                     self.seq = newest  # what is missing at the end, too, was not kept
+                elif self.seq < newest:
+                    await self._next_turn()
         finally:
             self._reading = False
+
+    def _next_turn(self) -> Deferred[None]:
+        turn: Deferred[None] = Deferred()
+        self._clock.callLater(0, turn.callback, None)
+        return turn
 
     def _caught_up(self) -> None:
         if self.until is not None:  # the client says that it has what came after it was removed

@@ -99,6 +99,7 @@ class AudienceTests(SynchronousTestCase):
         heard = self.numbers()
         self.assertLess(len(heard), 10)
         self.reader.connection.resumeProducing()
+        self.relay.clock.advance(0)
         self.assertEqual(heard + self.numbers(), list(range(20)))
         self.say(1)
         self.assertEqual(self.numbers(), [20])

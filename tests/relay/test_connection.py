@@ -180,6 +180,7 @@ class BackpressureTests(SynchronousTestCase):
         heard: list[int] = []
         while len(heard) < 30:
             self.reader.connection.resumeProducing()
+            self.relay.clock.advance(0)
             self.assertLess(len(narrow.value()), 2 * 65_536)
             now = self.numbers()
             self.assertGreater(len(now), 0)

@@ -85,6 +85,7 @@ class LagTests(SynchronousTestCase):
         self.writer.lose()
         for reader in self.readers:
             reader.connection.resumeProducing()
+        self.relay.clock.advance(0)
         self.assertEqual(self.relay.clock.getDelayedCalls(), [])
 
     def test_who_waits_may_be_removed(self) -> None:

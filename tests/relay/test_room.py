@@ -272,6 +272,7 @@ class ResumeTests(SynchronousTestCase):
         frames = [self.alice.frame(ciphertext=bytes(10_000)) for _ in range(20)]
         self.alice.says(*frames)
         self.bob.resume()
+        self.relay.clock.advance(0)
         heard = self.bob.hear()
         self.assertEqual(len(heard), 21)
         self.assertEqual(heard[-1], Resumed(self.bob.room, 22))

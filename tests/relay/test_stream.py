@@ -9,6 +9,7 @@ from securechat.group.detail import Why
 from securechat.group.log import Log
 from securechat.identity import Identity
 from securechat.relay.epoch import Epoch
+from securechat.relay.stream import BATCH
 from securechat.wire import Changed, Code, ErrorLine, FrameLine, Leaving, Resumed, Slice
 from tests.relay.clients import Relay, creation, kinds
 from tests.relay.stored import StoredHistory
@@ -132,6 +133,42 @@ class SlowReadsTests(SynchronousTestCase):
         self.history.slow_reads = False
         self.alice.land(self.alice.update())
         self.assertEqual(kinds(self.alice.hear()), [Slice, Changed])
+
+
+class MuchTests(SynchronousTestCase):
+    """Who has missed much is caught up over many turns of the reactor."""
+
+    def setUp(self) -> None:
+        self.relay = Relay()
+        self.alice, self.bob = self.relay.room(2)
+        self.bob.lose()
+        for _ in range(5):
+            self.alice.says(self.alice.frame(ciphertext=bytes(BATCH // 2)))
+        self.bob = self.relay.again(self.bob)
+        self.before = self.relay.factory.counts.catch_up_reads
+        self.bob.resume()
+
+    def test_others_have_their_turn(self) -> None:
+        """However fast it reads, it gets one part in each."""
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine])
+        self.relay.clock.advance(0)
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine] * 4 + [Resumed])
+        self.assertEqual(self.bob.seq, 7)
+
+    def test_it_stops_to_read_between_two(self) -> None:
+        """It gets no more until it reads again."""
+        self.bob.connection.pauseProducing()
+        self.relay.clock.advance(0)
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine])
+        self.bob.connection.resumeProducing()
+        self.relay.clock.advance(0)
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine] * 4 + [Resumed])
+
+    def test_the_connection_breaks_between_two(self) -> None:
+        """Nothing is read for it any more."""
+        self.bob.lose()
+        self.relay.clock.advance(0)
+        self.assertEqual(self.relay.factory.counts.catch_up_reads, 1 + self.before)
 
 
 class EpochTests(SynchronousTestCase):
