@@ -46,7 +46,6 @@ class Room(Loopback):
             for _ in range(20):
                 await self.turn()
 
-
     async def is_cut(self, reader: Caller, seconds: float) -> None:
         """
         Let *seconds* pass until the relay has ended the reader's session: once, or again where
