@@ -91,7 +91,7 @@ class Room:
         self._lookup = Lookup(self)
         self._live: dict[bytes, Cursor] = {}  # by fingerprint
         self._counts = counts
-        self._pace = Pace(history, self._most_behind, counts)
+        self._pace = Pace(clock, history, self._most_behind, counts)
         self._audience = Audience(history.newest(self.id), self._pace.eased, counts)
         self._forget = forget
         self.over = False

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.group.detail import Why
 from securechat.relay.memory import MemoryHistory
-from securechat.relay.pace import BACKLOG, LAG
+from securechat.relay.pace import BACKLOG, LAG, PATIENCE
 from securechat.wire import Code, FrameLine, Who
 from tests.relay.clients import Client, Relay
 
@@ -78,6 +78,19 @@ class LagTests(SynchronousTestCase):
         self.relay.clock.advance(0)
         self.assertFalse(self.waits())
 
+    def test_who_waits_does_not_wait_for_ever(self) -> None:
+        """Those who do not read cannot silence who speaks, here or elsewhere: they slow it down."""
+        self.stall(*self.readers)
+        for count in ENOUGH + 3, ENOUGH:
+            self.say(count)
+            self.assertTrue(self.waits())
+            self.relay.clock.advance(PATIENCE - 1)
+            self.assertTrue(self.waits())
+            self.relay.clock.advance(1)
+            self.relay.clock.advance(0)
+            self.assertFalse(self.waits())
+        self.assertEqual(len(self.writer.hears_all(FrameLine)), 2 * ENOUGH + 3)
+
     def test_who_waits_may_go(self) -> None:
         """Nothing is done for it any more when the others have caught up."""
         self.stall(*self.readers)
@@ -113,6 +126,19 @@ class LagTests(SynchronousTestCase):
         last.leave()
         self.relay.clock.advance(0)
         self.assertFalse(self.waits())
+
+    def test_one_of_those_who_wait_may_go(self) -> None:
+        """The other waits on, as long as it would have."""
+        other = self.readers[0]
+        self.stall(*self.readers[1:])
+        self.say(ENOUGH + 3)
+        other.says(other.frame())
+        self.relay.clock.advance(PATIENCE - 1)
+        self.writer.lose()
+        self.assertEqual(other.transport.producerState, "paused")
+        self.relay.clock.advance(1)
+        self.relay.clock.advance(0)
+        self.assertEqual(other.transport.producerState, "producing")
 
     def test_who_waits_may_stop_to_read(self) -> None:
         """It is listened to when both are over."""
