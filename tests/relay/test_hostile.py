@@ -277,8 +277,10 @@ class LinesTests(SynchronousTestCase):
         crowd.history.store()
         last.log = crowd.log
         last.resume(seq=2)
+        crowd.relay.clock.advance(0)
         heard = last.hear()[-1]
         if isinstance(heard, ErrorLine):
             self.assertIn(heard.code, {Code.NOT_MEMBER, Code.NO_ROOM})
         last.lose()
+        crowd.relay.clock.advance(0)
         self.assertEqual(crowd.relay.clock.getDelayedCalls(), [])
