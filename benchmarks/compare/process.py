@@ -91,7 +91,7 @@ def wait_for(process: subprocess.Popen[bytes], directory: Path, port: int) -> No
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
         except OSError:
-            time.sleep(_POLL)
+            time.sleep(_POLL)  # a process of another's tells nobody when it listens
         else:
             return
     raise Failed(f"it did not start: {said(directory)}")

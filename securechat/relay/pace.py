@@ -28,7 +28,6 @@ LAG = 2**20
 BACKLOG = 8 * 2**20
 """Bytes on their way to the disk, beyond which who speaks has to wait."""
 
-
 PATIENCE = 10.0
 """Seconds for which who speaks waits for a room at most."""
 

@@ -54,7 +54,7 @@ TOO_MANY = "too many connections from your address have not proved an identity y
 ENOUGH = 2**16
 """Bytes that a transport has at least when it has enough, where it does not tell how many."""
 
-_ACK = serialise(Ack()) + b"\r\n"
+_ACK = serialise(Ack()) + END
 
 _SHOWN = 120  # bytes of a line in the log
 
@@ -87,7 +87,7 @@ class Connection(Lines):
         self._life = life_machine(self)
         self._holds = 0  # reasons of others to take no line
         self._held: deque[bytes] = deque()  # lines that wait
-        self._unread = 0  # bytes written since then
+        self._unread = 0  # bytes written while the transport has enough
         self._refusals = 0
         self.writable = True
         self.most = relay.limits.identify_bytes

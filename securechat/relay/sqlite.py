@@ -420,7 +420,7 @@ class SQLiteHistory(Presence):
             return
         try:
             self._write(turn)
-        except Exception:
+        except Exception:  # whatever it is, as a worker's Deferred has it: nothing is durable
             self._lost(Failure())
         else:
             self._written(None)

@@ -32,6 +32,13 @@ async def until(is_so: Callable[[], object]) -> None:
         await deferLater(reactor, 0)
 
 
+async def gone(protocol: Recorder) -> None:
+    """Abort the connection of *protocol* unless it is lost already, and wait until it is."""
+    if protocol.reason is None:
+        protocol.transport.abortConnection()
+    await until(lambda: protocol.reason)
+
+
 async def turns(number: int) -> None:
     """Let the reactor turn *number* times."""
     for _ in range(number):
@@ -231,9 +238,7 @@ class Listening(TestCase):
     async def tearDown(self) -> None:  # type: ignore[override]  # trial's may be asynchronous
         """Whatever became of a connection, nothing is counted as queued any more."""
         for protocol in self.made:
-            if protocol.reason is None:
-                protocol.transport.abortConnection()
-            await until(lambda protocol=protocol: protocol.reason)  # type: ignore[misc]
+            await gone(protocol)
             self.assertEqual(sum(protocol.metered), 0)
             self.assertEqual(protocol.transport.buffered, 0)
 

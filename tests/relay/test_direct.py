@@ -23,7 +23,7 @@ from securechat.relay.eager import EagerTransport
 from securechat.relay.listening import EverywhereEndpoint
 from securechat.relay.tls import ServerTLS, own_certificate
 from securechat.relay.tlssocket import TLSTransport
-from tests.relay.peers import Peer, Recorder, TLSPeer, reactor, until
+from tests.relay.peers import Peer, Recorder, TLSPeer, gone, reactor, until
 from tests.relay.test_tls import Files
 
 
@@ -61,9 +61,7 @@ class DirectTests(TestCase):
     async def tearDown(self) -> None:  # type: ignore[override]  # trial's may be asynchronous
         """Let go of all connections."""
         for protocol in self.factory.made:
-            if protocol.reason is None:
-                protocol.transport.abortConnection()
-            await until(lambda protocol=protocol: protocol.reason)  # type: ignore[misc]
+            await gone(protocol)
 
     def listen(self, endpoint: Any) -> Any:
         """Listen on *endpoint*, and return its address."""

@@ -24,6 +24,6 @@ class EagerTests(transports.Behaviour):
             protocol.at_first = lambda transport: transport.write(b"hello")
             return protocol
 
-        self.prepare = greet  # type: ignore[assignment]
+        self.patch(self, "prepare", greet)
         _, peer = await self.connected()
         self.assertEqual(await peer.receives(5), b"hello")

@@ -89,7 +89,7 @@ class TLSTests(OverTLS, transports.Behaviour):
         await until(lambda: self.made and self.made[0].transport._direct)
 
     async def test_the_cipher(self) -> None:
-        """What machines have instructions for, even where a client would have another first."""
+        """What machines have instructions for."""
         protocol, _ = await self.connected()
         self.assertIn("AES_256_GCM", protocol.transport.getHandle().get_cipher_name())
 
