@@ -67,6 +67,10 @@ class _Direct(Factory[Protocol]):
         self._tls = tls
         self._stock = None if tls is None else TLSMemoryBIOFactory(tls, False, factory, reactor)
 
+    def logPrefix(self) -> str:
+        """Return whose port it is, as the log has it when it starts and stops."""
+        return type(self._factory).__name__
+
     def startFactory(self) -> None:
         self._factory.doStart()
 

@@ -14,6 +14,7 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamServerEndpoint, ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Server
+from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.haproxy import proxyEndpoint
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.trial.unittest import SkipTest, TestCase
@@ -62,6 +63,13 @@ class DirectTests(TestCase):
         """Let go of all connections."""
         for protocol in self.factory.made:
             await gone(protocol)
+
+    def test_whose_port_it_is(self) -> None:
+        """The log names the factory that somebody listens with."""
+        with capturedLogs() as events:
+            self.listen(DirectEndpoint(self.local))
+        shown = [formatEvent(event) or "" for event in events]
+        self.assertTrue(any(line.startswith("Recorders starting on") for line in shown), shown)
 
     def listen(self, endpoint: Any) -> Any:
         """Listen on *endpoint*, and return its address."""
