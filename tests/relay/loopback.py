@@ -19,7 +19,7 @@ from twisted.internet.endpoints import (
     UNIXServerEndpoint,
     wrapServerTLS,
 )
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -174,7 +174,7 @@ class Loopback(TestCase):
 
     timeout = 30.0  # seconds until a test that waits for ever is a failure
     room_to_read = 4096
-    """Bytes that the kernel takes for a client that does not read."""
+    """Bytes that the kernel takes for a client that does not read, at either end; or twice that."""
 
     def start(self, **settings: Any) -> None:
         """Have a relay in memory, and listen with it."""
@@ -186,7 +186,10 @@ class Loopback(TestCase):
         self.factory = factory
         self.directory = Path(tempfile.mkdtemp())  # short, for a socket's path
         self.addCleanup(shutil.rmtree, self.directory)
-        self.port: IListeningPort = self.successResultOf(self.endpoint().listen(factory))
+        listening: Any = self.successResultOf(self.endpoint().listen(factory))
+        self.port = listening
+        # Else the kernel keeps megabytes, and may take all that waits in the relay at any time
+        listening.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.room_to_read)
         self.addCleanup(self.stop)
 
     async def stop(self) -> None:
