@@ -43,7 +43,7 @@ TURNS = 64
 """Reads, or writes of what was queued, before others have their turn; …"""
 
 AT_ONCE = 65_536
-"""… and the bytes that are read before that."""
+"""… and the bytes that are read before that. Also those that are offered in one call."""
 
 _NO_LINGERING = struct.pack("ii", 1, 0)  # close is a reset then
 
@@ -64,11 +64,13 @@ class EagerTransport(FileDescriptor):
 
     :param connected: a stream socket that does not block.
     :param peer: its peer's address; *host* its own.
-    :ivar meter: is called with each change of `buffered`, in bytes; the sum over the life of a
-        connection is 0.
+    :ivar meter: is called with each change of `buffered`, in bytes, and with 0 where the socket
+        takes something of which `buffered` does not tell; the sum over the life of a connection
+        is 0.
     :ivar buffered: bytes that are queued.
     """
 
+    SEND_LIMIT = AT_ONCE
     reactor: Any  # which is more than a FileDescriptor needs
     meter: Callable[[int], None] = staticmethod(_nobody)
 
@@ -122,12 +124,12 @@ class EagerTransport(FileDescriptor):
             return
         rest: bytes | memoryview = data
         try:
-            sent = self._send(data)
+            sent = self._send(data) if len(data) <= self.SEND_LIMIT else 0
             if sent == len(data):
                 return
             rest = memoryview(data)[sent:]
             while rest:
-                rest = rest[self._send(rest) :]
+                rest = rest[self._send(rest[: self.SEND_LIMIT]) :]
         except self._blocked as error:
             self._must_wait(error)
             self._enqueue(rest)
@@ -149,6 +151,7 @@ class EagerTransport(FileDescriptor):
                 sent = self._send(self._head[: self.SEND_LIMIT])
             except self._blocked as error:
                 self._must_wait(error)
+                self.meter(0)
                 break
             except self._broken as error:
                 return self._cannot_write(error)

@@ -216,8 +216,8 @@ class Connection(Lines):
         self._relay.buffers.add(change)
 
     def _queue(self, change: int) -> None:
-        """The transport has more to write by *change* bytes."""
-        if change < 0 or not self._queued:
+        """The transport has more to write by *change* bytes; with 0, something of it has gone."""
+        if change <= 0 or not self._queued:
             self.moved = True
         self._queued += change
         self._relay.buffers.add(change)

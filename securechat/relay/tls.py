@@ -35,6 +35,8 @@ from securechat.channel import pin_of
 from securechat.errors import NotPrivate, UnusableCertificate
 from securechat.files import write_private
 
+_NOT_ON_SOCKETS: int = lib.SSL_MODE_AUTO_RETRY | lib.SSL_MODE_ENABLE_PARTIAL_WRITE
+
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, section 4.1.2.5
 
@@ -89,14 +91,19 @@ class ServerTLS:
         """
         Return the server's end of TLS on *connected*. The handshake is not done yet.
 
-        To read from it may say that it has to wait where it need not: after a record that is no
-        data. pyOpenSSL sets SSL_MODE_AUTO_RETRY, with which that never is; then ``SSL_read`` does
-        not return as long as something comes and none of it is data, and a client may change its
-        keys without end. pyOpenSSL has no function to clear it.
+        It differs from others in two modes, which are set by default or by pyOpenSSL. It has no
+        function to clear them.
+
+        With SSL_MODE_AUTO_RETRY ``SSL_read`` does not return as long as something comes and none
+        of it is data, and a client may change its keys without end. Without it, to read may say
+        that it has to wait where it need not: after a record that is no data.
+
+        With SSL_MODE_ENABLE_PARTIAL_WRITE ``SSL_write`` returns after each record of 16 KiB.
+        Without it, it writes all, or says that it has to wait.
         """
         connection = SSL.Connection(self._options.getContext(), connected)
         connection.set_accept_state()
-        lib.SSL_clear_mode(connection._ssl, lib.SSL_MODE_AUTO_RETRY)
+        lib.SSL_clear_mode(connection._ssl, _NOT_ON_SOCKETS)
         return connection
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:

@@ -9,14 +9,13 @@ else is as it is there, and as in `securechat.relay.eager`; this is what TLS add
 What is written until it is done is queued; to write earlier would be to write in the clear, or
 make OpenSSL ask for the handshake in the middle of a write.
 
-*Writing.* OpenSSL encrypts a record (16 KiB at most) and then writes it. Where the socket takes
-only a part of it, ``SSL_write`` says that it has written nothing, and keeps the rest of the
-record. It must then be called again with the same bytes, all of the record at least. So what
-could not be written stays first in the queue, as it is. (pyOpenSSL sets the modes that let the
-bytes be elsewhere in memory then, and that have a call end after a record.) From the queue we
-offer one record at a time: a call that first writes the rest of one goes on to the next, and
-where that has to wait, too, it again says that it has written nothing. Who reads all the time
-but slowly would seem to read nothing.
+*Writing.* OpenSSL encrypts a record (16 KiB at most) and then writes it. It does so for all
+that it is offered (see `ServerTLS.on_socket`), which is one Python call for up to 64 KiB in the
+place of four. Where the socket takes only a part, ``SSL_write`` says that it has written nothing,
+and keeps the rest of the record and how many it has written. It must then be called again with
+the same bytes, and at least as many. So what could not be written stays first in the queue, as it
+is. (pyOpenSSL sets the mode that lets the bytes be elsewhere in memory then.) Who reads slowly
+would seem to read nothing until 64 KiB are gone: what tells of it is that we are asked to write.
 
 *Reading.* One ``SSL_read`` gives one record at most, and what it does not give it keeps, where
 the kernel cannot tell of it. So we always have room for a whole record. OpenSSL takes from the
@@ -73,7 +72,6 @@ class TLSTransport(EagerTransport):
     The transport of *protocol* over *tls*, which is in its accept state, on *connected*.
     """
 
-    SEND_LIMIT = 16_384  # what a record has room for
     _blocked = (SSL.WantReadError, SSL.WantWriteError)
     _broken = SSL.Error
 

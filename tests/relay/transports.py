@@ -116,14 +116,27 @@ class Behaviour(Listening):
         whole = b"".join(lines)
         self.assertTrue(await peer.receives(len(whole)) == whole)
 
+    async def test_a_write_that_stops_within_is_gone_on_with(self) -> None:
+        """Where it stopped, with what was written after it; also one that is offered in parts."""
+        for size in (50_000, 70_000):
+            protocol, peer = await self.connected(small=True)
+            first = bytes([7]) * size
+            protocol.transport.write(first)
+            self.assertGreater(protocol.transport.buffered, 0)
+            protocol.transport.write(LARGE)
+            self.assertTrue(await peer.receives(size + len(LARGE)) == first + LARGE)
+
     async def test_the_meter_tells_each_change(self) -> None:
-        """Its sum is what is queued, at any time."""
+        """Its sum is what is queued, at any time; and who reads slowly is seen to read."""
         protocol, peer = await self.connected(small=True)
         protocol.transport.write(LARGE)
         self.assertEqual(sum(protocol.metered), protocol.transport.buffered)
         before = protocol.transport.buffered
-        await peer.receives(65_536)  # and who reads slowly is seen to read
-        await until(lambda: protocol.transport.buffered < before)
+        told = len(protocol.metered)
+        while len(protocol.metered) == told:
+            await peer.receives(1_000)
+        while protocol.transport.buffered == before:
+            await peer.receives(16_384)
         self.assertEqual(sum(protocol.metered), protocol.transport.buffered)
 
     async def test_who_does_not_read_costs_nothing(self) -> None:
