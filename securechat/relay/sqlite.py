@@ -16,7 +16,7 @@ for which the worker waits in its thread, while the reactor gathers the next tur
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import count, islice
@@ -134,6 +134,10 @@ class _Share:
     @property
     def is_heard(self) -> bool:
         return bool(self.items or self._run)
+
+    def row(self, key: int) -> tuple[bytes, int, int, int, int]:
+        """Return what is known after it of the room whose id is *key*."""
+        return self.tip.head, self.tip.newest, self.tally.count, self.tally.size, key
 
     def add_entry(self, item: Item) -> None:
         self.end_run()
@@ -432,24 +436,30 @@ class SQLiteHistory(Presence):
                 connection.executemany(statement, parameters)
             if turn.drops:
                 connection.executemany(_DROP_ROOM, [(room,) for room in turn.drops])
-            for stream, share in turn.shares.items():
-                self._write_share(connection, stream.key, share, turn.time)
+            shares = [(stream.key, share) for stream, share in turn.shares.items()]
+            connection.executemany(_ADD_RUN, self._runs(shares, turn.time))
+            for key, share in shares:
+                if self._retention.is_passed(share.tally, turn.time):
+                    self._drop_excess(connection, key, share.tally, turn.time)
+            connection.executemany(_SET_ROOM, [share.row(key) for key, share in shares])
 
-    def _write_share(
-        self, connection: sqlite3.Connection, key: int, share: _Share, now: float
+    def _runs(
+        self, shares: Iterable[tuple[int, _Share]], now: float
+    ) -> Iterator[tuple[int, int, float, bytes, int]]:
+        """Yield the rows of the runs in *shares*, which are then counted."""
+        for key, share in shares:
+            for item in share.items:
+                if not item.is_entry:
+                    share.tally.add(item.count, len(item.line), now)
+                    yield key, item.seq, now, item.line, item.count
+
+    def _drop_excess(
+        self, connection: sqlite3.Connection, key: int, tally: Tally, now: float
     ) -> None:
-        tip, tally = share.tip, share.tally
-        runs = [item for item in share.items if not item.is_entry]
-        if runs:
-            rows = [(key, item.seq, now, item.line, item.count) for item in runs]
-            connection.executemany(_ADD_RUN, rows)
-            tally.add(sum(item.count for item in runs), share.size, now)
-        if self._retention.is_passed(tally, now):
-            with closing(_oldest(connection, key)) as frames:
-                last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
-            if last is not None:
-                _drop(connection, key, last)
-        connection.execute(_SET_ROOM, (tip.head, tip.newest, tally.count, tally.size, key))
+        with closing(_oldest(connection, key)) as frames:
+            last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
+        if last is not None:
+            _drop(connection, key, last)
 
     def _written(self, _: None) -> None:
         turn, self._writing = self._writing, None
