@@ -86,6 +86,7 @@ class RelayFactory(Factory[Connection]):
         self._banner = serialise(banner)  # but for the nonce the same for everybody
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)
+        self._closing: dict[Connection, None] = {}  # in order
         self.connections: set[Connection] = set()
         self.buffers = Buffers(clock, self.limits.buffered_bytes, self.connections)
         self.watch = Watch(clock, self.limits, self.connections)
@@ -138,12 +139,27 @@ class RelayFactory(Factory[Connection]):
         return self._turned_away.enter(connection.source, connection)
 
     def proved(self, connection: Connection) -> None:
-        """*connection* has proved its identity."""
+        """
+        *connection* has proved its identity. Who is on its way out makes way for it, if it has to.
+        """
+        while self._closing and self._in_all >= self.limits.connections_in_all:
+            oldest = next(iter(self._closing))
+            del self._closing[oldest]
+            oldest.abort()
         self._doorstep.leave(connection.source, connection)
         self.counts.connections_proved += 1
 
+    @property
+    def _in_all(self) -> int:
+        return self.registry.connected + len(self._closing)
+
+    def closes(self, connection: Connection) -> None:
+        """*connection* is being closed: it takes up room until it has read why."""
+        self._closing[connection] = None
+
     def left(self, connection: Connection) -> None:
         """*connection* is gone."""
+        self._closing.pop(connection, None)
         self._doorstep.leave(connection.source, connection)
         self._turned_away.leave(connection.source, connection)
         self.connections.remove(connection)

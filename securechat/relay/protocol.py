@@ -292,6 +292,7 @@ class Connection(Lines):
             self.transport.resumeProducing()  # to see the other side's goodbye
             self.transport.unregisterProducer()  # else the transport waits for more
         self.transport.loseConnection()
+        self._relay.closes(self)
         self._wait(self._relay.linger)
 
     def abort(self) -> None:
