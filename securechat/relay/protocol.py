@@ -351,7 +351,8 @@ class Connection(Lines):
         self._timer = None
 
     def _log_error(self, message: str, error: ErrorLine) -> None:
-        self._log.info(message, peer=self._name, code=error.code.value, words=error.words)
+        if self._relay.notes.take(self.source):
+            self._log.info(message, peer=self._name, code=error.code.value, words=error.words)
 
     def _show(self, line: bytes) -> None:
         shown = repr(line[:_SHOWN])[2:-1]  # nothing that a terminal would obey
