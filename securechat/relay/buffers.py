@@ -20,6 +20,11 @@ from the client's own.
 
 Where a line waits for many members of a room it is one in memory, and counted for each of them:
 rather too much is counted than too little.
+
+Nobody shall have to go because many catch up at the same time: what they are written can wait in
+the history as well. So once half of the limit is held they go on one after the other, by one part
+each time: without delay where less is held again, and else with a little time in between. They do
+not wait for it to become less, since others may hold it for as long as they like.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ from collections.abc import Collection, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from securechat.wire import Code, ErrorLine
@@ -37,6 +42,14 @@ from securechat.wire import Code, ErrorLine
 _HOLDS_MOST = ErrorLine(
     Code.BUSY, "-", "this relay holds too much for its clients, and most for you: connect again"
 )
+
+
+APART = 0.05
+"""
+Seconds between two who catch up while more than half of the limit is held. So ten thousand have
+had their turn before the first of them was silent for too long; and before those who do not read
+are disconnected the default limit is not reached, by a part of 64 KiB for each turn.
+"""
 
 
 class Holder(Protocol):
@@ -51,6 +64,9 @@ class Holder(Protocol):
 
     def throw_out(self, error: ErrorLine) -> None:
         """Hold nothing for it any more, and end it because of *error*."""
+
+    def go_on(self) -> None:
+        """Catch up by one part, which `Buffers.has_room` has put off."""
 
 
 class Buffers:
@@ -70,6 +86,8 @@ class Buffers:
         self._most = most
         self._holders = holders
         self._relieving = False
+        self._waiting: dict[Holder, None] = {}  # in order
+        self._next: IDelayedCall | None = None
 
     def add(self, change: int) -> None:
         """There are more by *change*."""
@@ -78,6 +96,35 @@ class Buffers:
             # Not now: who writes may be going through all the members of a room.
             self._relieving = True
             self._clock.callLater(0, self._relieve)
+
+    def has_room(self, holder: Holder) -> bool:
+        """Whether *holder* may catch up now. If not it is told to go on when it is its turn."""
+        if not self._is_half_full and not self._waiting:
+            return True
+        self._waiting.setdefault(holder)
+        self._plan()
+        return False
+
+    def forget(self, holder: Holder) -> None:
+        """*holder* does not catch up any more."""
+        self._waiting.pop(holder, None)
+
+    @property
+    def _is_half_full(self) -> bool:
+        return self.total > self._most // 2
+
+    def _plan(self) -> None:
+        if self._next is None and self._waiting:
+            seconds = APART if self._is_half_full else 0
+            self._next = self._clock.callLater(seconds, self._let_go_on)
+
+    def _let_go_on(self) -> None:
+        self._next = None
+        if self._waiting:
+            holder = next(iter(self._waiting))
+            del self._waiting[holder]
+            holder.go_on()
+            self._plan()
 
     def _relieve(self) -> None:
         try:

@@ -20,7 +20,7 @@ from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
-from securechat.relay.sources import Doorstep
+from securechat.relay.sources import Doorstep, Notes
 from securechat.relay.watch import Watch
 from securechat.wire import PROTOCOL_VERSION, Banner, Code, ErrorLine, serialise
 
@@ -29,6 +29,10 @@ LINGER = 5.0
 
 LINGER_AT_END = 4.0
 """The same when the relay shuts down, so that it is gone within 5 seconds."""
+
+
+MAX_LOGGED = 32
+"""Refusals and hang-ups of one source that are logged in a minute."""
 
 
 def _spelled(nonce: bytes) -> bytes:
@@ -58,6 +62,7 @@ class RelayFactory(Factory[Connection]):
     :ivar buffers: what is held for all of them.
     :ivar watch: who looks after them, as long as there is a port that listens.
     :ivar counts: what has happened; `census` is what there is.
+    :ivar notes: how much of that is logged.
     """
 
     noisy = False
@@ -82,10 +87,12 @@ class RelayFactory(Factory[Connection]):
         self.counts = Counts(commits=self.history.commits)
         self.registry = Registry(clock, self.limits, self.history, founders, self.counts)
         self.linger = LINGER
+        self.notes = Notes(clock, MAX_LOGGED)
         banner = Banner((PROTOCOL_VERSION,), bytes(HASH_LENGTH), self.limits.announced())
         self._banner = serialise(banner)  # but for the nonce the same for everybody
         self._doorstep = Doorstep(self.limits.unproved_per_address)
         self._turned_away = Doorstep(self.limits.unproved_per_address)
+        self._closing: dict[Connection, None] = {}  # in order
         self.connections: set[Connection] = set()
         self.buffers = Buffers(clock, self.limits.buffered_bytes, self.connections)
         self.watch = Watch(clock, self.limits, self.connections)
@@ -138,12 +145,27 @@ class RelayFactory(Factory[Connection]):
         return self._turned_away.enter(connection.source, connection)
 
     def proved(self, connection: Connection) -> None:
-        """*connection* has proved its identity."""
+        """
+        *connection* has proved its identity. Who is on its way out makes way for it, if it has to.
+        """
+        while self._closing and self._in_all >= self.limits.connections_in_all:
+            oldest = next(iter(self._closing))
+            del self._closing[oldest]
+            oldest.abort()
         self._doorstep.leave(connection.source, connection)
         self.counts.connections_proved += 1
 
+    @property
+    def _in_all(self) -> int:
+        return self.registry.connected + len(self._closing)
+
+    def closes(self, connection: Connection) -> None:
+        """*connection* is being closed: it takes up room until it has read why."""
+        self._closing[connection] = None
+
     def left(self, connection: Connection) -> None:
         """*connection* is gone."""
+        self._closing.pop(connection, None)
         self._doorstep.leave(connection.source, connection)
         self._turned_away.leave(connection.source, connection)
         self.connections.remove(connection)

@@ -44,6 +44,8 @@ class Lookup:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._states: dict[int, _State] = {}
+        self._seen: tuple[int, frozenset[bytes]] | None = None  # epoch, and who is present
+        self._answer: Online  # to `who` as of then: each row was looked at for it
         self.remember(room.ledger.log)
 
     def remember(self, log: Log) -> None:
@@ -83,12 +85,19 @@ class Lookup:
 
     def _online(self) -> Online:
         log = self._room.ledger.log
-        present = self._room.history.present(log.room)
-        bits = bytearray((len(log.membership.rows) + 7) // 8)
-        for number, row in enumerate(log.membership.rows):
-            if row.fingerprint in present:
-                bits[number // 8] |= 0x80 >> number % 8
-        return Online(log.room, log.epoch, bytes(bits))
+        now = log.epoch, self._room.history.present(log.room)
+        if now != self._seen:
+            self._seen, self._answer = now, _online(log, now[1])
+        return self._answer
 
     def _gone(self, words: str) -> Refusal:
         return Refusal(Code.GONE, words, subject(self._room.id))
+
+
+def _online(log: Log, present: frozenset[bytes]) -> Online:
+    """Return which members on the roster of *log* are *present*."""
+    bits = bytearray((len(log.membership.rows) + 7) // 8)
+    for number, row in enumerate(log.membership.rows):
+        if row.fingerprint in present:
+            bits[number // 8] |= 0x80 >> number % 8
+    return Online(log.room, log.epoch, bytes(bits))

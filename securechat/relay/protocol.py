@@ -77,6 +77,7 @@ class Connection(Lines):
     _session: Session | None = None
     _queued = 0  # bytes that the transport has, as far as is known
     _metered = False  # whether it tells how many
+    _granted = False  # whether it is its turn to catch up
     moved = False
     silent_since = 0.0
     stuck_since = 0.0
@@ -215,6 +216,16 @@ class Connection(Lines):
     def keeps(self, change: int) -> None:
         self._relay.buffers.add(change)
 
+    def may_catch_up(self) -> bool:
+        granted, self._granted = self._granted, False
+        return granted or self._relay.buffers.has_room(self)
+
+    def go_on(self) -> None:
+        assert self._session is not None  # else it is forgotten
+        self._granted = True
+        self._session.catch_up()
+        self._granted = False
+
     def _queue(self, change: int) -> None:
         """The transport has more to write by *change* bytes; with 0, something of it has gone."""
         if change <= 0 or not self._queued:
@@ -281,6 +292,7 @@ class Connection(Lines):
             self.transport.resumeProducing()  # to see the other side's goodbye
             self.transport.unregisterProducer()  # else the transport waits for more
         self.transport.loseConnection()
+        self._relay.closes(self)
         self._wait(self._relay.linger)
 
     def abort(self) -> None:
@@ -322,6 +334,7 @@ class Connection(Lines):
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
+        self._relay.buffers.forget(self)
         self.keeps(-sum(map(len, self._held)))
         self._held.clear()
         self.drop_rest()
@@ -338,7 +351,8 @@ class Connection(Lines):
         self._timer = None
 
     def _log_error(self, message: str, error: ErrorLine) -> None:
-        self._log.info(message, peer=self._name, code=error.code.value, words=error.words)
+        if self._relay.notes.take(self.source):
+            self._log.info(message, peer=self._name, code=error.code.value, words=error.words)
 
     def _show(self, line: bytes) -> None:
         shown = repr(line[:_SHOWN])[2:-1]  # nothing that a terminal would obey

@@ -67,7 +67,7 @@ class Registry:
         older = self._sessions.get(session.fingerprint)
         if older is not None:
             older.supersede()
-        elif len(self._sessions) >= self._limits.connections_in_all:
+        elif self.connected >= self._limits.connections_in_all:
             raise Refusal(Code.BUSY, "this relay has no place for another connection", closes=True)
         self._sessions[session.fingerprint] = session
 
@@ -77,6 +77,11 @@ class Registry:
         for identifier in session.rooms.keys() & self._rooms.keys():
             self._rooms[identifier].leave(session)
 
+    @property
+    def connected(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)
+
     def census(self, connections: int, buffered: int) -> Census:
         """
         Count what there is, besides that many *connections*, and *buffered* bytes for them; this
@@ -85,7 +90,7 @@ class Registry:
         rooms = self._rooms.values()
         return Census(
             connections=connections,
-            sessions=len(self._sessions),
+            sessions=self.connected,
             rooms=len(rooms),
             members_online=sum(room.here for room in rooms),
             members_behind=sum(room.behind for room in rooms),

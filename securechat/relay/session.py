@@ -93,6 +93,9 @@ class Wire(Protocol):
     def keeps(self, change: int) -> None:
         """The bytes that are kept of what the client has said have become more by *change*."""
 
+    def may_catch_up(self) -> bool:
+        """Whether a part of a stream may be written. If not, `Session.catch_up` is called later."""
+
     def hold(self) -> None:
         """Take no line of the client's, until `release` has been called as often."""
 

@@ -1,5 +1,6 @@
 """
-Where connections come from, and how many of each source have not proved an identity yet.
+Where connections come from, how many of each source have not proved an identity yet, and how much
+of what each source brings about is logged.
 
 A source is an IPv4 address, an IPv6 /64 (what one customer has), or a listener where addresses
 say nothing: on a unix socket, or behind an onion service, everybody comes from here.
@@ -7,13 +8,15 @@ say nothing: on a unix socket, or behind an onion service, everybody comes from 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from twisted.internet import address
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import IReactorTime, ISSLTransport
+
+_MINUTE = 60.0
 
 
 def source(transport: Any) -> str:
@@ -61,3 +64,27 @@ class Doorstep:
         waiting.discard(connection)
         if not waiting:
             del self._waiting[source]
+
+
+class Notes:
+    """
+    What is noted down of each source, bounded for each minute: identities cost nothing to make, and
+    nobody shall fill the operator's disk.
+
+    :param most: how often something of one source is noted in a minute.
+    """
+
+    def __init__(self, clock: IReactorTime, most: int) -> None:
+        self._clock = clock
+        self._most = most
+        self._minute = 0.0
+        self._noted = Counter[str]()
+
+    def take(self, source: str) -> bool:
+        """Count one of *source*; whether it is noted."""
+        minute = self._clock.seconds() // _MINUTE
+        if minute != self._minute:
+            self._minute = minute
+            self._noted.clear()
+        self._noted[source] += 1
+        return self._noted[source] <= self._most

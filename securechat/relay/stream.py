@@ -4,8 +4,9 @@ One room's stream on its way to one client.
 A `Cursor` is the client's place in the stream. As long as the client reads it is one of the
 room's audience; one that does not keeps its place, costs nothing, and is caught up from the
 history once it reads again. Coming back after an absence is the same thing. However fast it
-reads, others have their turn after each part. For a member that was removed the stream ends with
-the entry that did so.
+reads, others have their turn after each part; and where the relay holds much for all together it
+has to wait for its own (`securechat.relay.buffers`). For a member that was removed the stream ends
+with the entry that did so.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ class Cursor:
                 newest = self._history.newest(self._room)
                 if self.seq >= newest:
                     self._caught_up()
+                    break
+                if not self.session.wire.may_catch_up():
                     break
                 member = self.session.fingerprint
                 self._counts.catch_up_reads += 1

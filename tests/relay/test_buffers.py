@@ -11,11 +11,21 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.relay.buffers import Buffers, greediest
+from securechat.relay.buffers import APART, Buffers, greediest
 from securechat.relay.factory import LINGER
 from securechat.relay.limits import Limits
-from securechat.wire import MAX_LINE, SLICE, Code, ErrorLine, Join
-from tests.relay.clients import Relay
+from securechat.wire import (
+    MAX_LINE,
+    SLICE,
+    Code,
+    ErrorLine,
+    FrameLine,
+    Join,
+    Line,
+    Resume,
+    Resumed,
+)
+from tests.relay.clients import Relay, kinds
 from tests.relay.loopback import Caller, Loopback, Plain, StockPlain, StockTLS
 
 MOST = 2**20
@@ -31,10 +41,15 @@ class Holder:
     source: str
     held: int
     error: ErrorLine | None = None
+    went_on: int = 0
 
     def throw_out(self, error: ErrorLine) -> None:
         """Take down that it has to go. What is held for it goes a little later."""
         self.error = error
+
+    def go_on(self) -> None:
+        """Take down that it is its turn to catch up."""
+        self.went_on += 1
 
 
 holders = st.lists(st.builds(Holder, st.sampled_from("abcd"), st.integers(0, 100)), max_size=20)
@@ -102,6 +117,42 @@ class WhoTests(SynchronousTestCase):
             self.assertEqual(self.gone(), [True] * number)
             holder.held = 0
             self.buffers.add(-101)
+
+    def test_who_catches_up(self) -> None:
+        """Up to half of the limit, nobody waits for it."""
+        holder = self.hold("a", 50)
+        self.assertTrue(self.buffers.has_room(holder))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_has_to_wait_to_catch_up(self) -> None:
+        """Each has its turn in order, once, after a little time, though nothing becomes less."""
+        crowd = [self.hold("a", 30), self.hold("b", 30)]
+        for holder in (*crowd, crowd[0]):
+            self.assertFalse(self.buffers.has_room(holder))
+        for turns in ([1, 0], [1, 1], [1, 1]):
+            self.clock.advance(APART)
+            self.assertEqual([each.went_on for each in crowd], turns)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_waits_where_it_has_become_less(self) -> None:
+        """It goes on without delay, and before who comes later."""
+        first, second, late = (self.hold("a", 20) for _ in range(3))
+        self.buffers.has_room(first)
+        self.buffers.has_room(second)
+        self.buffers.add(-20)
+        self.assertFalse(self.buffers.has_room(late))
+        self.clock.advance(APART)
+        self.assertEqual([each.went_on for each in (first, second, late)], [1, 1, 1])
+        self.assertTrue(self.buffers.has_room(first))
+
+    def test_who_waits_and_goes(self) -> None:
+        """It is not told to go on any more."""
+        holder = self.hold("a", 60)
+        self.buffers.has_room(holder)
+        self.buffers.forget(holder)
+        self.clock.advance(APART)
+        self.assertEqual(holder.went_on, 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     @given(holders)
     def test_the_order(self, crowd: list[Holder]) -> None:
@@ -224,6 +275,41 @@ class CountTests(SynchronousTestCase):
         self.assertEqual(self.held(), 0)
 
 
+class TurnTests(SynchronousTestCase):
+    """Who catches up while others hold much, in memory."""
+
+    def setUp(self) -> None:
+        self.relay = Relay(limits=Limits(buffered_bytes=MOST))
+        alice, bob = self.relay.room(2)
+        bob.lose()
+        alice.says(alice.frame())
+        for _ in range(MOST // 2 // len(PART) + 1):
+            self.relay.client().connection.dataReceived(PART)
+        self.bob = self.relay.again(bob)
+        self.bob.resume()
+        self.assertEqual(self.bob.hear(), [])
+
+    def test_it_is_its_turn(self) -> None:
+        """It hears what it has missed."""
+        self.relay.clock.advance(APART)
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
+
+    def test_it_does_not_read_then(self) -> None:
+        """It is caught up once it does."""
+        self.bob.connection.pauseProducing()
+        self.relay.clock.advance(APART)
+        self.assertEqual(self.bob.hear(), [])
+        self.bob.connection.resumeProducing()
+        self.relay.clock.advance(APART)
+        self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
+
+    def test_it_goes(self) -> None:
+        """It has no turn any more."""
+        self.bob.lose()
+        self.relay.clock.advance(APART)
+        self.assertEqual(self.bob.hear(), [])
+
+
 class Capped(Loopback):
     """A relay and its limit, over TLS."""
 
@@ -297,6 +383,61 @@ class SourceTests(Capped):
 
 class StockTLSSourceTests(StockTLS, SourceTests):
     """The same over Twisted's TLS."""
+
+
+class CatchUpTests(Capped):
+    """Many who come back at the same time, to a room in which much was said."""
+
+    SAID = 8
+
+    async def crowd(self, size: int) -> list[Caller]:
+        """Return members who come back, and are caught up when they read."""
+        self.start(limits=Limits(buffered_bytes=MOST))
+        writer, *known = self.relay.room(size + 1)
+        for each in known:
+            each.lose()
+        writer.says(*(writer.frame(ciphertext=bytes(LARGE)) for _ in range(self.SAID)))
+        callers = []
+        for each in known:
+            callers.append(await self.call())
+            await callers[-1].prove(each.identity)
+            await callers[-1].says(Resume(each.room, each.log.epoch, each.log.head, each.seq))
+        return callers
+
+    async def caught_up(self, callers: list[Caller]) -> None:
+        """Have *callers* read all that was said, while time passes."""
+        heard: dict[Caller, list[Line]] = {caller: [] for caller in callers}
+        while any(not lines or not isinstance(lines[-1], Resumed) for lines in heard.values()):
+            for caller, lines in heard.items():
+                caller.reads()
+                while line := caller.next_line():
+                    lines.append(line)
+            self.relay.clock.advance(APART)
+            await self.turn()
+        for lines in heard.values():
+            self.assertEqual(kinds(lines), [FrameLine] * self.SAID + [Resumed])
+
+    async def test_nobody_has_to_go(self) -> None:
+        """
+        They are written no more than the relay may hold, though all of them together would have
+        it hold more. Nobody is missed once they read.
+        """
+        callers = await self.crowd(2 * MOST // 2**16)
+        for _ in range(50):
+            await self.turn()
+        self.assertLess(self.factory.buffers.total, MOST // 2 + 2**17)
+        self.assertGreater(self.factory.buffers.total, MOST // 2)
+        await self.caught_up(callers)
+        self.assertEqual(self.here(callers), len(callers))
+        self.assertEqual(self.factory.counts.greedy_clients, 0)
+
+    async def test_others_hold_too_much(self) -> None:
+        """Who catches up is slow then, but it does."""
+        callers = await self.crowd(2)
+        enemies = await self.parts(MOST // 2 // len(PART) + 1, "127.0.0.2")
+        await self.until(lambda: self.factory.buffers.total > MOST // 2)
+        await self.caught_up(callers)
+        self.assertEqual(self.here(enemies), len(enemies))
 
 
 class CapTests(Capped):

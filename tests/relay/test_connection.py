@@ -6,7 +6,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.fingerprint import short
-from securechat.relay.factory import LINGER
+from securechat.relay.factory import LINGER, MAX_LOGGED
 from securechat.relay.limits import Limits
 from securechat.relay.protocol import MAX_REFUSALS_LOGGED
 from securechat.wire import (
@@ -296,6 +296,17 @@ class LogTests(SynchronousTestCase):
             shown = [formatEvent(event) for event in events]
             name = short(client.fingerprint)
             self.assertEqual(shown, [f"{name} is connected", f"{name} is gone"] if wanted else [])
+
+    def test_nobody_fills_the_log(self) -> None:
+        """Not by any number of connections, whether they prove an identity or not."""
+        for connect in (Relay.client, Relay.connect):
+            relay = Relay()
+            with capturedLogs() as events:
+                for _ in range(MAX_LOGGED + 10):
+                    connect(relay).says(b"join nowhere", b"nonsense")
+            self.assertEqual(len(events), MAX_LOGGED)
+            relay.clock.advance(60)
+            self.assertEqual(len(self.logged(relay.client(), b"nonsense")), 1)
 
     def test_lines_are_not_logged(self) -> None:
         """Unless the operator asks for it."""

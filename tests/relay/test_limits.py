@@ -61,6 +61,39 @@ class ProvedTests(SynchronousTestCase):
         self.assertIs(first.refused(), Code.SUPERSEDED)
         self.assertFalse(again.hung_up)
 
+    def test_who_is_being_closed_makes_way(self) -> None:
+        """It counts as long as it is there, and goes at once where its place is wanted."""
+        relay = Relay(limits=Limits(connections_in_all=4))
+        older = [relay.client() for _ in range(3)]
+        for each in older[:2]:
+            each.says(b"nonsense")
+        relay.client()
+        self.assertEqual([each.transport.aborted for each in older], [False, False, False])
+        relay.client(older[2].identity)
+        self.assertEqual([each.transport.aborted for each in older], [True, False, False])
+        self.assertIs(older[2].refused(), Code.SUPERSEDED)
+        relay.client()
+        self.assertEqual([each.transport.aborted for each in older], [True, True, False])
+
+    def test_who_is_refused_makes_way(self) -> None:
+        """As many as knock at a relay that is full, one of them at most is on its way out."""
+        relay = Relay(limits=Limits(connections_in_all=1))
+        relay.client()
+        crowd = [relay.connect() for _ in range(3)]
+        for each in crowd:
+            each.says(each.identify(Identity.generate()))
+            self.assertIs(each.refused(), Code.BUSY)
+        self.assertEqual([each.transport.aborted for each in crowd], [True, True, False])
+
+    def test_who_is_gone_does_not_make_way(self) -> None:
+        """There is nothing to be done any more."""
+        relay = Relay(limits=Limits(connections_in_all=1))
+        client = relay.client()
+        client.says(b"nonsense")
+        client.lose()
+        relay.client()
+        self.assertFalse(client.transport.aborted)
+
 
 class UnprovedTests(SynchronousTestCase):
     """Connections that have not proved an identity, per source."""

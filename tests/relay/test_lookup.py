@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.group.detail import leaf_hash
 from securechat.primitives import XWING_LENGTH
+from securechat.relay.lookup import Lookup
 from securechat.wire import Code, LeafKeys, Leaves, Online, Who
 from tests.relay.clients import Relay
 
@@ -31,6 +32,30 @@ class OnlineTests(SynchronousTestCase):
         again = relay.again(bob)
         again.says(Who(alice.room))
         self.assertEqual(again.hears(Online).rows, b"\x80")
+
+    def test_who_asks_again_costs_nothing(self) -> None:
+        """
+        As long as nothing has changed the answer is the one that there is, however often and
+        whoever asks; the rows are looked at again when somebody comes or goes, or the log goes on.
+        """
+        relay = Relay()
+        alice, bob = relay.room(2)
+        lookup, who = Lookup(relay.factory.registry.room(alice.room)), Who(alice.room)
+        answers = [lookup.answer(who)]
+
+        def changed() -> None:
+            answers.append(lookup.answer(who))
+            self.assertIs(lookup.answer(who), answers[-1])
+            self.assertNotEqual(answers[-1], answers[-2])
+
+        self.assertIs(lookup.answer(who), answers[0])
+        bob.lose()
+        changed()
+        bob = relay.again(bob)
+        bob.resume()
+        changed()
+        alice.land(alice.update())
+        changed()
 
 
 class LeafKeyTests(SynchronousTestCase):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, ISSLTransport
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from securechat.relay.sources import Doorstep, source
+from securechat.relay.sources import Doorstep, Notes, source
 
 LISTENER = IPv4Address("TCP", "192.0.2.1", 7117)
 
@@ -72,3 +73,16 @@ class DoorstepTests(SynchronousTestCase):
         doorstep.leave("a", 1)
         doorstep.leave("a", 1)
         self.assertTrue(doorstep.enter("a", 3))
+
+
+class NotesTests(SynchronousTestCase):
+    """`Notes`."""
+
+    def test_so_many_in_a_minute(self) -> None:
+        """Of each source by itself."""
+        clock = Clock()
+        notes = Notes(clock, 2)
+        for _ in range(2):
+            self.assertEqual([notes.take("a") for _ in range(4)], [True, True, False, False])
+            self.assertTrue(notes.take("b"))
+            clock.advance(60)
