@@ -14,6 +14,7 @@ This module knows sizes and types. It knows no key and no meaning.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import pack
 from typing import Any, NoReturn, TypeAlias
 
 import cbor2
@@ -24,6 +25,7 @@ Value: TypeAlias = "int | bytes | str | Sequence[Value]"
 
 MAX_INTEGER = 2**53 - 1
 _MAX_DEPTH = 8
+_UNSIGNED, _BYTES, _ARRAY = 0x00, 0x40, 0x80
 
 
 class _EveryTag(dict[int, Any]):
@@ -47,6 +49,37 @@ def encode(*values: Value) -> bytes:
     Callers pass values that they built or that `decode` returned; nothing is checked here.
     """
     return cbor2.dumps(values)
+
+
+def array(*items: bytes) -> bytes:
+    """
+    Return the array of *items* that are encoded already, by `number`, `octets` or `array`: what
+    `encode` makes, in a third of its time, where every message has an array of this shape.
+    """
+    return _head(_ARRAY, len(items)) + b"".join(items)
+
+
+def number(value: int) -> bytes:
+    """Return the encoding of an integer."""
+    return _head(_UNSIGNED, value)
+
+
+def octets(value: bytes) -> bytes:
+    """Return the encoding of a byte string."""
+    return _head(_BYTES, len(value)) + value
+
+
+def _head(major: int, argument: int) -> bytes:
+    """Return how an item begins: its type and a number (RFC 8949, section 3)."""
+    if argument < 24:
+        return pack(">B", major | argument)
+    if argument < 1 << 8:
+        return pack(">BB", major | 24, argument)
+    if argument < 1 << 16:
+        return pack(">BH", major | 25, argument)
+    if argument < 1 << 32:
+        return pack(">BL", major | 26, argument)
+    return pack(">BQ", major | 27, argument)
 
 
 def decode(data: bytes) -> list[Any]:

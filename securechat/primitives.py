@@ -77,6 +77,36 @@ def digest(label: str, *values: Value) -> bytes:
     return hashlib.sha256(encode(PROTOCOL, label, *values)).digest()
 
 
+class Label:
+    """
+    A label, for `digest`, `sign` and `verify` of values that are encoded already, one after
+    another: those of every message. It gives what the functions of these names give.
+    """
+
+    def __init__(self, name: str, values: int) -> None:
+        """
+        :param values: how many of them are bound to it, one at least.
+        """
+        self.name = name
+        self._prefix = encode(PROTOCOL, name, *[0] * values)[:-values]
+
+    def digest(self, items: bytes) -> bytes:
+        """Return H(label, …), 32 bytes."""
+        return hashlib.sha256(self._prefix + items).digest()
+
+    def sign(self, key: Ed25519PrivateKey, items: bytes) -> bytes:
+        """Return Sign(label, …), 64 bytes."""
+        return key.sign(self._prefix + items)
+
+    def verify(self, public: bytes, signature: bytes, items: bytes) -> None:
+        """
+        Check a signature, as the function `verify` does.
+
+        :raises BadSignature: if it does not hold.
+        """
+        _verify(public, signature, self.name, self._prefix + items)
+
+
 def sign(key: Ed25519PrivateKey, label: str, *values: Value) -> bytes:
     """Return Sign(label, …): Ed25519 over the CBOR array [protocol, label, …], 64 bytes."""
     return key.sign(encode(PROTOCOL, label, *values))
@@ -88,8 +118,12 @@ def verify(public: bytes, signature: bytes, label: str, *values: Value) -> None:
 
     :raises BadSignature: if it does not hold.
     """
+    _verify(public, signature, label, encode(PROTOCOL, label, *values))
+
+
+def _verify(public: bytes, signature: bytes, label: str, data: bytes) -> None:
     try:
-        _ed25519(public).verify(signature, encode(PROTOCOL, label, *values))
+        _ed25519(public).verify(signature, data)
     except (InvalidSignature, ValueError):
         raise BadSignature(what=label) from None
 

@@ -8,7 +8,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.encoding import MAX_INTEGER, Value, decode, encode, shaped
+from securechat.encoding import (
+    MAX_INTEGER,
+    Value,
+    array,
+    decode,
+    encode,
+    number,
+    octets,
+    shaped,
+)
 from securechat.errors import EncodingError
 
 leaves = st.integers(0, MAX_INTEGER) | st.binary() | st.text()
@@ -70,6 +79,36 @@ class RoundTripTests(SynchronousTestCase):
     def test_a_sequence_is_an_array(self) -> None:
         """A tuple encodes as a list does, and comes back as a list."""
         self.assertEqual(decode(encode((1, (2,)))), [[1, [2]]])
+
+
+class ItemTests(SynchronousTestCase):
+    """Arrays of items that are encoded one by one are those that `encode` makes."""
+
+    @given(st.integers(0, MAX_INTEGER))
+    @example(0)
+    @example(23)
+    @example(24)
+    @example(2**8 - 1)
+    @example(2**8)
+    @example(2**16 - 1)
+    @example(2**16)
+    @example(2**32 - 1)
+    @example(2**32)
+    def test_a_number(self, value: int) -> None:
+        """Every integer has its shortest form."""
+        self.assertEqual(array(number(value)), encode(value))
+
+    def test_a_byte_string(self) -> None:
+        """Its length is in the shortest form."""
+        for length in (0, 23, 24, 2**8 - 1, 2**8, 2**16 - 1, 2**16):
+            self.assertEqual(array(octets(bytes(length))), encode(bytes(length)))
+
+    @given(st.lists(st.integers(0, MAX_INTEGER), max_size=30))
+    def test_an_array(self, values: list[int]) -> None:
+        """However many items there are, and also in another array."""
+        items = array(*map(number, values))
+        self.assertEqual(items, encode(*values))
+        self.assertEqual(array(items, octets(b"a")), encode(values, b"a"))
 
 
 class RefusalTests(SynchronousTestCase):

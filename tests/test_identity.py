@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat import primitives
-from securechat.encoding import encode
+from securechat.encoding import encode, number, octets
 from securechat.errors import (
     BadCiphertext,
     BadSignature,
@@ -105,6 +105,8 @@ class IdentityTests(SynchronousTestCase):
         """A signature holds for the same identity, label and values only."""
         signature = ALICE.sign("test", 1, b"two")
         ALICE.bundle.verify(signature, "test", 1, b"two")
+        items = number(1) + octets(b"two")
+        self.assertEqual(ALICE.sign_items(primitives.Label("test", 2), items), signature)
         for bundle, label, values in (
             (BOB.bundle, "test", (1, b"two")),
             (ALICE.bundle, "other", (1, b"two")),

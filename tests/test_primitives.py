@@ -22,6 +22,7 @@ from securechat import primitives
 from securechat.errors import BadCiphertext, BadSignature, EncodingError
 from securechat.primitives import (
     XWING_LENGTH,
+    Label,
     XWing,
     decrypt,
     digest,
@@ -115,6 +116,17 @@ class SignatureTests(SynchronousTestCase):
         signature = sign(SIGNER, "entry", 7)
         self.assertEqual(signature, SIGNER.sign(b"\x83" + PROTOCOL + b"\x65entry\x07"))
         verify(SIGNER_PUBLIC, signature, "entry", 7)
+
+    def test_a_label_of_encoded_values_gives_the_same(self) -> None:
+        """What a `Label` hashes and signs is what the functions do, and it verifies only that."""
+        label, items = Label("msg", 2), b"\x07\x41a"
+        self.assertEqual(label.digest(items), digest("msg", 7, b"a"))
+        signature = label.sign(SIGNER, items)
+        self.assertEqual(signature, sign(SIGNER, "msg", 7, b"a"))
+        label.verify(SIGNER_PUBLIC, signature, items)
+        for other, values in ((label, b"\x08\x41a"), (Label("ad", 2), items)):
+            error = self.assertRaises(BadSignature, other.verify, SIGNER_PUBLIC, signature, values)
+            self.assertEqual(str(error), str(BadSignature(what=other.name)))
 
     def test_nothing_else_verifies(self) -> None:
         """Another label, value, count of values or signer: the signature does not hold."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from securechat.encoding import decode, encode, shaped
+from securechat.encoding import array, decode, number, octets, shaped
 from securechat.errors import BadSignature, EncodingError, MessageTooLong
 from securechat.group.keys import Ratchet
 from securechat.identity import Identity
@@ -27,17 +27,18 @@ from securechat.primitives import (
     HASH_LENGTH,
     NONCE_LENGTH,
     SIGNATURE_LENGTH,
+    Label,
     decrypt,
-    digest,
     encrypt,
     random_bytes,
-    verify,
 )
 
 MAX_BODY = 32_768
 """Bytes in the body of one message."""
 
 _BLOCK = 64
+
+_SIGNED, _ASSOCIATED, _FRAME = Label("msg", 4), Label("ad", 3), Label("frame", 1)
 
 
 class Kind(IntEnum):
@@ -62,6 +63,10 @@ class Header:
     def value(self) -> list[int]:
         return [self.epoch, self.row, self.n]
 
+    def items(self) -> tuple[bytes, bytes, bytes]:
+        """Return each value, encoded."""
+        return number(self.epoch), number(self.row), number(self.n)
+
 
 @attrs.frozen
 class Frame:
@@ -84,7 +89,8 @@ class Frame:
     @property
     def digest(self) -> bytes:
         """H("frame", bytes): what the transcript folds."""
-        return digest("frame", encode(*self.value()))
+        frame = array(*self.header.items(), octets(self.nonce), octets(self.ciphertext))
+        return _FRAME.digest(octets(frame))
 
 
 @attrs.frozen
@@ -98,7 +104,10 @@ class Content:
 
     def padded(self) -> bytes:
         """Return pt: the bytes to sign, a multiple of 64 of them (ISO/IEC 7816-4)."""
-        data = encode(self.kind, self.seen_seq, self.seen_transcript, self.body)
+        data = array(
+            *(number(self.kind), number(self.seen_seq)),
+            *(octets(self.seen_transcript), octets(self.body)),
+        )
         return data + b"\x80" + bytes(-(len(data) + 1) % _BLOCK)
 
     @classmethod
@@ -133,11 +142,10 @@ def seal_frame(
     :raises MessageTooLong: if the body is larger than 32 KiB.
     """
     check_size(content.body)
-    padded = content.padded()
-    signature = sender.sign("msg", room, head, header.value(), padded)
-    nonce = random_bytes(NONCE_LENGTH)
-    associated = digest("ad", room, head, header.value())
-    ciphertext = encrypt(ratchet.message_key, nonce, encode(padded, signature), associated)
+    bound, padded = _bound(room, head, header), octets(content.padded())
+    signature = sender.sign_items(_SIGNED, bound + padded)
+    nonce, payload = random_bytes(NONCE_LENGTH), array(padded, octets(signature))
+    ciphertext = encrypt(ratchet.message_key, nonce, payload, _ASSOCIATED.digest(bound))
     return Frame(header, nonce, ciphertext)
 
 
@@ -153,11 +161,16 @@ def open_frame(
     :raises BadSignature: if the sender did not write it: another member did.
     """
     key, after = ratchet.step()
-    header = frame.header.value()
-    opened = decrypt(key, frame.nonce, frame.ciphertext, digest("ad", room, head, header))
+    bound = _bound(room, head, frame.header)
+    opened = decrypt(key, frame.nonce, frame.ciphertext, _ASSOCIATED.digest(bound))
     try:
         padded, signature = shaped(decode(opened), bytes, SIGNATURE_LENGTH)
     except EncodingError:
         raise BadSignature(what="msg") from None
-    verify(sender, signature, "msg", room, head, header, padded)
+    _SIGNED.verify(sender, signature, bound + octets(padded))
     return padded, after
+
+
+def _bound(room: bytes, head: bytes, header: Header) -> bytes:
+    """Return G ‖ head ‖ header, encoded one after another."""
+    return octets(room) + octets(head) + array(*header.items())

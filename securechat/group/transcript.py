@@ -15,12 +15,14 @@ from typing import Any
 
 import attrs
 
-from securechat.encoding import shaped
+from securechat.encoding import number, octets, shaped
 from securechat.errors import EncodingError
 from securechat.group.table import Table
-from securechat.primitives import HASH_LENGTH, digest
+from securechat.primitives import HASH_LENGTH, Label
 
 WINDOW = 4_096
+
+_T = Label("T", 3)
 
 
 @attrs.frozen
@@ -74,7 +76,7 @@ class Transcript:
         if known != seq - 1:
             self._set(Slot(seq, item))
             return
-        value = digest("T", value, seq, item)
+        value = _after(value, seq, item)
         self._set(Slot(seq, item, value))
         self.newest = (seq, value)
 
@@ -104,7 +106,7 @@ class Transcript:
         """T is *value* at *seq*: fold on over the items that follow."""
         while (slot := self._get(seq + 1)) is not None and slot.item is not None:
             seq += 1
-            value = digest("T", value, seq, slot.item)
+            value = _after(value, seq, slot.item)
             self._set(Slot(seq, slot.item, value))
         self.newest = (seq, value)
 
@@ -114,3 +116,8 @@ class Transcript:
 
     def _set(self, slot: Slot) -> None:
         self.slots[slot.seq % WINDOW] = slot
+
+
+def _after(value: bytes, seq: int, item: bytes) -> bytes:
+    """Return T_n, with n = *seq*, after T_{n-1} = *value*."""
+    return _T.digest(octets(value) + number(seq) + octets(item))
