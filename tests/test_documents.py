@@ -63,12 +63,25 @@ def used_labels() -> Iterator[Use]:
     for path in PACKAGE.rglob("*.py"):
         if path.name == "primitives.py":
             continue  # there labels are only passed on
+        kept = {}  # name to label, of those that are made once
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and (function := LABELLED.get(_name(node.func))):
-                texts = (each.value for each in node.args if isinstance(each, ast.Constant))
-                label = next((text for text in texts if isinstance(text, str) and text), None)
-                if label is not None:
-                    yield label, function
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=made, args=args)):
+                    if _name(made) == "Label" and (label := _text(args)):
+                        kept[name] = label
+                case ast.Call(func=used, args=args) if function := LABELLED.get(_name(used)):
+                    match used:
+                        case ast.Attribute(value=ast.Name(id=name)) if name in kept:
+                            yield kept[name], function
+                        case _:
+                            if label := _text(args):
+                                yield label, function
+
+
+def _text(arguments: list[ast.expr]) -> str | None:
+    """The first of *arguments* that is a text, and not empty."""
+    texts = (each.value for each in arguments if isinstance(each, ast.Constant))
+    return next((text for text in texts if isinstance(text, str) and text), None)
 
 
 def _name(function: ast.expr) -> str:

@@ -38,7 +38,9 @@ MAX_BODY = 32_768
 
 _BLOCK = 64
 
-_SIGNED, _ASSOCIATED, _FRAME = Label("msg", 4), Label("ad", 3), Label("frame", 1)
+_SIGNED = Label("msg", 4)
+_ASSOCIATED = Label("ad", 3)
+_FRAME = Label("frame", 1)
 
 
 class Kind(IntEnum):
