@@ -41,6 +41,11 @@ _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, section 4.1.2.5
 
 
+def _no_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """Choose no protocol of those that are *offered* (ALPN, RFC 7301): there is only one here."""
+    return SSL.NO_OVERLAPPING_PROTOCOLS
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTLS:
     """
@@ -72,7 +77,8 @@ class ServerTLS:
         }
         options = CertificateOptions(**material, raiseMinimumTo=TLSVersion.TLSv1_3)
         try:
-            options.getContext()
+            # Twisted's asks the connection's protocol, which there is only over Twisted's TLS
+            options.getContext().set_alpn_select_callback(_no_protocol)
         except (SSL.Error, ValueError):
             raise UnusableCertificate(
                 path=self._paths[0], what=f"it is not for the key in {self._paths[1]}"

@@ -186,6 +186,18 @@ class HandshakeTests(OverTLS):
         await peer.raw(peer.outgoing.read() + peer.records(b"in a hurry"))
         await until(lambda: protocol.data == b"in a hurry")
 
+    async def test_protocols_are_offered(self) -> None:
+        """As browsers do and some libraries (ALPN). None is chosen, and that is all."""
+        context = client_context()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        connecting = socket.create_connection(self.address)
+        self.addCleanup(connecting.close)
+        peer = TLSPeer(connecting, context)
+        await peer.begin()
+        self.assertIsNone(peer.tls.selected_alpn_protocol())
+        await peer.send(b"a line")
+        await until(lambda: self.made[0].data == b"a line")
+
     async def test_no_tls_at_all(self) -> None:
         """HTTP, nonsense and nothing: the connection is lost, and nothing is logged."""
         for said in (b"GET / HTTP/1.0\r\n\r\n", bytes(100), b"\x16\x03\x01\xff\xff" + bytes(100)):
