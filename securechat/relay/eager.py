@@ -141,6 +141,8 @@ class EagerTransport(FileDescriptor):
 
     def doWrite(self) -> BaseException | None:
         """The socket takes something: write what is queued."""
+        if self._is_over:
+            return None  # a read in the same turn ended it
         for _ in range(TURNS):
             if not self._head:
                 if not self._queue:
@@ -174,6 +176,7 @@ class EagerTransport(FileDescriptor):
             and self.buffered > self.bufferSize
         ):
             self.producerPaused = True
+            self._settle()  # first: it may write
             self.producer.pauseProducing()  # type: ignore[attr-defined]  # as it is streaming
         self._settle()
 

@@ -160,6 +160,27 @@ class Behaviour(Listening):
         self.assertEqual(protocol.happened, ["pause", "resume"])
         self.assertEqual(protocol.transport.buffered, 0)
 
+    async def test_a_producer_may_write_as_it_is_paused(self) -> None:
+        """What it writes then comes after what was written before."""
+        protocol, peer = await self.connected(small=True)
+        protocol.pauseProducing = (  # type: ignore[method-assign]
+            lambda: protocol.transport.write(b"its last")
+        )
+        protocol.transport.registerProducer(protocol, True)
+        protocol.transport.write(LARGE)
+        self.assertTrue(await peer.receives(len(LARGE) + 8) == LARGE + b"its last")
+
+    async def test_a_producer_is_not_resumed_after_an_abort(self) -> None:
+        """Also where the socket takes something in the same turn."""
+        protocol, _ = await self.connected(small=True)
+        protocol.transport.registerProducer(protocol, True)
+        protocol.transport.write(LARGE)
+        self.assertEqual(protocol.happened, ["pause"])
+        protocol.transport.abortConnection()
+        protocol.transport.doWrite()
+        await self.lost(protocol, ABORTED)
+        self.assertEqual(protocol.happened, ["pause", "stop"])
+
     async def test_a_pull_producer_is_asked_again(self) -> None:
         """Whenever all is written that it gave."""
         protocol, peer = await self.connected()
