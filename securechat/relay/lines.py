@@ -42,7 +42,7 @@ class Lines(Protocol):
                 self.line_received(line)
             if self.transport.disconnecting:
                 return
-        if len(rest) > self.most:
+        if len(rest.removesuffix(END[:1])) > self.most:  # half of its end may have come
             self.line_too_long()
 
     def drop_rest(self) -> None:

@@ -54,6 +54,9 @@ TOO_MANY = "too many connections from your address have not proved an identity y
 ENOUGH = 2**16
 """Bytes that a transport has at least when it has enough, where it does not tell how many."""
 
+AT_ONCE = 256
+"""Lines that are taken before others have their turn: 64 KiB may be thousands."""
+
 _ACK = serialise(Ack()) + END
 
 _SHOWN = 120  # bytes of a line in the log
@@ -77,6 +80,8 @@ class Connection(Lines):
     _session: Session | None = None
     _queued = 0  # bytes that the transport has, as far as is known
     _metered = False  # whether it tells how many
+    _left = AT_ONCE  # lines that it may say in this turn
+    _listening = False  # whether it is about to be listened to
     _granted = False  # whether it is its turn to catch up
     moved = False
     silent_since = 0.0
@@ -113,11 +118,19 @@ class Connection(Lines):
             self._relay.counts.connections_dropped += 1
             self.abort()
 
+    def dataReceived(self, data: bytes) -> None:
+        self._left = AT_ONCE
+        super().dataReceived(data)
+
     def line_received(self, line: bytes) -> None:
         if self._held or self._holds or not self.writable:
-            self._held.append(line)
-            self.keeps(len(line))
+            self._hold_back(line)
+        elif not self._left:
+            self._hold_back(line)
+            self.transport.pauseProducing()
+            self._listen_soon()
         else:
+            self._left -= 1
             self._take(line)
 
     def line_too_long(self) -> None:
@@ -155,16 +168,29 @@ class Connection(Lines):
 
     def release(self) -> None:
         self._holds -= 1
-        # Not now: who releases may be going through all the members of a room.
-        self._relay.clock.callLater(0, self._listen)
+        self._listen_soon()  # and not now: who releases may be going through all of a room
+
+    def _hold_back(self, line: bytes) -> None:
+        self._held.append(line)
+        self.keeps(len(line))
+
+    def _listen_soon(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._relay.clock.callLater(0, self._listen)
 
     def _listen(self) -> None:
         """Take the lines that wait, and then more, as far as nothing speaks against it."""
-        while self._held and self.listens:
+        self._listening = False
+        for _ in range(AT_ONCE):
+            if not (self._held and self.listens):
+                break
             line = self._held.popleft()
             self.keeps(-len(line))
             self._take(line)
-        if self.listens:
+        if self._held and self.listens:
+            self._listen_soon()
+        elif self.listens:
             self.transport.resumeProducing()
 
     @property

@@ -113,6 +113,36 @@ class LineTests(SynchronousTestCase):
         self.ends(b"x" * (MAX_LINE + 1), Code.MALFORMED)
         self.ends(b"x" * (MAX_LINE + 1) + b"\r\n", Code.MALFORMED)
 
+    def test_a_line_that_is_just_not_too_long(self) -> None:
+        """Also where the two bytes of its end come one by one."""
+        for most, words in (3_000, "identity takes"), (2_999, "a line is longer"):
+            client = Relay(limits=Limits(identify_bytes=most)).connect()
+            client.hears(Banner)
+            for piece in b"identity ".ljust(3_000, b"x") + b"\r", b"\n":
+                client.connection.dataReceived(piece)
+            (error,) = client.hear()
+            assert isinstance(error, ErrorLine)
+            self.assertIn(words, error.words)
+
+    def test_others_have_their_turn(self) -> None:
+        """However many lines come at once: some hundred are taken, and the rest after others."""
+        client = Relay().client()
+        clock = client.relay.clock
+        client.connection.dataReceived(b"cancel a\r\n" * 1_000)
+        self.assertEqual(client.transport.producerState, "paused")
+        client.connection.dataReceived(b"cancel a\r\n" * 10)  # which was read with them
+        answered = []
+
+        def look() -> None:
+            answered.append(client.transport.value().count(b"\n"))
+            if client.transport.producerState == "paused":
+                clock.callLater(0, look)
+
+        look()
+        clock.advance(0)
+        self.assertEqual(answered, [256, 512, 768, 1_010])
+        self.assertEqual(client.relay.factory.buffers.total, 0)
+
     def test_the_first_line_is_shorter(self) -> None:
         """Before the proof a few KiB are the most."""
         client = Relay(limits=Limits(identify_bytes=3_000)).connect()
