@@ -117,18 +117,22 @@ class Watch:
         """Hang up on those on which nothing goes on any more."""
         now = self._clock.seconds()
         for connection in list(self._connections):
-            session = connection.session
-            if session is None:
-                continue
-            if connection.waits:
-                connection.silent_since = now
-                if self._is_stuck(connection, now):
-                    connection.hang_up(DOES_NOT_READ)
-            elif connection.heard or not connection.listens:
-                connection.heard = False
-                connection.silent_since = now
-            elif self._is_silent(connection, session, now):
-                connection.hang_up(DOES_NOT_SPEAK)
+            with self._log.failuresHandled("a connection could not be looked after"):
+                self._look_at(connection, now)
+
+    def _look_at(self, connection: Watched, now: float) -> None:
+        session = connection.session
+        if session is None:
+            return
+        if connection.waits:
+            connection.silent_since = now
+            if self._is_stuck(connection, now):
+                connection.hang_up(DOES_NOT_READ)
+        elif connection.heard or not connection.listens:
+            connection.heard = False
+            connection.silent_since = now
+        elif self._is_silent(connection, session, now):
+            connection.hang_up(DOES_NOT_SPEAK)
 
     def _is_stuck(self, connection: Watched, now: float) -> bool:
         """Whether nothing has gone to it for too long."""

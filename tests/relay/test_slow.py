@@ -210,6 +210,24 @@ class SilentTests(Loopback):
         self.relay.clock.advance(LINGER)
         await self.until(lambda: not self.factory.connections)
 
+    async def test_one_who_cannot_be_looked_after(self) -> None:
+        """The fault is logged, and does not end the watch over others."""
+        self.start()
+        callers = [await self.proved() for _ in range(2)]
+
+        def fail(error: object) -> None:
+            raise ValueError("a fault")
+
+        one, other = self.factory.watch._connections  # in the order in which they are looked at
+        one.hang_up = fail  # type: ignore[method-assign]
+        await self.pass_time(600 + PERIOD)
+        self.assertIsNone(other.session)
+        del one.hang_up
+        self.assertGreaterEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.relay.clock.advance(PERIOD)
+        self.assertIsNone(one.session)
+        self.assertEqual(len(callers), 2)
+
     async def test_who_says_something(self) -> None:
         """Whatever it is, the time starts anew."""
         self.start()
