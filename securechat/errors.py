@@ -656,7 +656,7 @@ class AlreadyThere(SecureChatError):
 class CannotListen(SecureChatError):
     """
     The relay cannot listen: {why}. If another program listens there, stop it; or choose another
-    endpoint with --listen.
+    endpoint with --listen, or --metrics if it is for that.
     """
 
     why: str

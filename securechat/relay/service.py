@@ -74,7 +74,7 @@ class ListeningService(Service):
         for endpoint in self._endpoints:
             try:
                 port = await endpoint.listen(self._factory)
-            except (CannotListenError, OSError) as error:
+            except (CannotListenError, OSError, OverflowError) as error:  # such as a port
                 raise CannotListen(why=str(error).rstrip(".")) from None
             self.ports.append(port)
 

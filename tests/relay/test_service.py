@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -120,6 +122,13 @@ class ServiceTests(SynchronousTestCase):
         service = RelayService(self.relay.factory, [Endpoint(fail(TAKEN))])
         failure = self.failureResultOf(service.listen(), CannotListen)
         self.assertIn("Address already in use. If another program", str(failure.value))
+
+    def test_a_port_that_there_is_not(self) -> None:
+        """That is said in one line as well, though Python has an error of its own for it."""
+        endpoint = TCP4ServerEndpoint(reactor, 99_999)
+        service = RelayService(self.relay.factory, [endpoint])
+        failure = self.failureResultOf(service.listen(), CannotListen)
+        self.assertIn("port must be 0-65535", str(failure.value))
 
     def test_what_cannot_be_had_at_the_start_is_logged(self) -> None:
         """Without traceback; other services of the application go on."""
