@@ -114,6 +114,10 @@ class _Metrics(Resource):
         super().__init__()
         self._registry = registry
 
+    def render_HEAD(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", _TEXT)
+        return b""
+
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", _TEXT)
         return generate_latest(self._registry)

@@ -118,10 +118,14 @@ class HTTPTests(TestCase):
         self.assertEqual(text, "kept: 0")
 
     async def test_scrapers_do_not_fill_the_log(self) -> None:
-        """They come back every few seconds."""
+        """They come back every few seconds; some ask first whether there is anything."""
         with capturedLogs() as events:
             await self.ask("/metrics")
-        self.assertNotIn("/metrics", "".join(str(formatEvent(event)) for event in events))
+            response, text = await self.ask("/metrics", b"HEAD")
+        self.assertEqual((response.code, text), (200, ""))
+        logged = "".join(str(formatEvent(event)) for event in events)
+        self.assertNotIn("/metrics", logged)
+        self.assertNotIn("HEAD", logged)
 
 
 class NamesTests(SynchronousTestCase):
