@@ -47,7 +47,9 @@ class Limits:
     members_per_room: int = _count(1_000, "Members of one room.")
     waiting_per_room: int = _count(256, "Newcomers that wait while a room admits others.")
     waiting_per_address: int = _count(
-        32, "Of these, newcomers from one IPv4 address or IPv6 /64, or from one plain listener."
+        32,
+        "Newcomers that wait for one room, from one IPv4 address or IPv6 /64, or from one plain "
+        "listener.",
     )
     rooms_per_founder: int = _count(16, "Rooms that one identity founds.")
     rooms_in_all: int = _count(1_000, "Rooms on this relay.")
