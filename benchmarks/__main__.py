@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import attrs
 import click
@@ -34,7 +35,13 @@ _SERVERS = ", ".join([RELAY, *(each.name for each in PEERS)])
 )
 @click.argument("names", metavar="[WORKLOAD]...", nargs=-1)
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--seconds", default=1.5, show_default=True, help="Of each measurement.")
+@click.option(
+    "--seconds",
+    default=1.5,
+    show_default=True,
+    type=click.FloatRange(0.1, 60),
+    help="Of each measurement.",
+)
 @click.option("--servers", help=f"Of {_SERVERS}, separated by commas; all, if not given.")
 @click.option(
     "--checkout",
@@ -43,14 +50,19 @@ _SERVERS = ", ".join([RELAY, *(each.name for each in PEERS)])
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Whose relay is measured, instead of this one's. If given again, that relay too.",
 )
-@click.option("--soak", default=0.0, help="Seconds of a flood in which memory is watched.")
+@click.option(
+    "--soak",
+    default=0,
+    type=click.IntRange(0),
+    help="Seconds of a flood in which memory is watched, 4 at least; 0: none.",
+)
 @click.option(
     "--profile",
     "profiles",
     type=click.Path(file_okay=False, path_type=Path),
     help="A directory for profiles of the relay, instead of all else.",
 )
-@click.option("--json", "data", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
+@click.option("--json", "data", type=click.File("w", lazy=False), help="A file.")
 @click.option("--quick", is_flag=True, help="One short round of the most important workloads.")
 def main(
     names: tuple[str, ...],
@@ -58,9 +70,9 @@ def main(
     seconds: float,
     servers: str | None,
     checkouts: tuple[Path, ...],
-    soak: float,
+    soak: int,
     profiles: Path | None,
-    data: Path | None,
+    data: TextIO | None,
     quick: bool,
 ) -> None:
     """
@@ -69,8 +81,14 @@ def main(
 
     A server is started for each measurement, on one core, and loaded from another. Needed are a
     C compiler and OpenSSL's headers (apt-get install gcc libssl-dev); peers that are not
-    installed are left out.
+    installed are left out, and named before it begins.
+
+    The table has the median of the rounds, the least and the most of them, and what the median of
+    the ratios is to mosquitto in the same round. Machines that others use too may be twice as fast
+    a minute later: what counts is a ratio, over some rounds, and no figure by itself.
     """
+    if 0 < soak < 4:
+        raise click.BadParameter("it takes 4 seconds at least", param_hint="--soak")
     signal.signal(signal.SIGTERM, _terminated)  # so that no server is left behind
     if quick:
         names, rounds, seconds = names or _QUICK, 1, min(seconds, 0.5)
@@ -83,7 +101,7 @@ def main(
     results = perform(plan, bench)
     click.echo(as_table(plan, results))
     if data is not None:
-        data.write_text(json.dumps(as_data(plan, results), indent=2) + "\n", "utf-8")
+        data.write(json.dumps(as_data(plan, results), indent=2) + "\n")
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -23,7 +23,7 @@ class Plan:
     workloads: Sequence[Workload]
     servers: Sequence[Server]
     rounds: int
-    soak: float = 0.0
+    soak: int = 0
     """Seconds of a soak of the relays after all rounds; 0: none."""
 
 

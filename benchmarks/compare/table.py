@@ -21,14 +21,20 @@ _HEADINGS = ("workload", "server", "median", "least", "most", f"of {MOSQUITTO}",
 
 
 def as_table(plan: Plan, results: Results) -> str:
-    """Return the medians and spreads of all results, and which goals are reached."""
+    """
+    Return the medians and spreads of all results, which goals are reached of those that are about
+    these workloads, and on what machine that is.
+    """
     rows: list[Sequence[str]] = [_HEADINGS]
     for workload in _measured(plan):
         rows += _rows(workload, plan, results)
     said = [(each.name, f"{each.metrics[0].name}; {each.what}") for each in _measured(plan)]
-    goals = [("goal", "got", ""), *(_judged(goal, results) for goal in GOALS)]
-    lines = [*_aligned(rows, "<<>>>><"), "", *_aligned(said, "<<"), "", *_aligned(goals, "<><")]
-    return "\n".join(lines)
+    names = {name for name, _ in said}
+    goals = [_judged(each, results) for each in GOALS if each.workload in names]
+    lines = [*_aligned(rows, "<<>>>><"), "", *_aligned(said, "<<")]
+    if goals:
+        lines += ["", *_aligned([("goal", "got", ""), *goals], "<><")]
+    return "\n".join([*lines, "", ", ".join(f"{name} {it}" for name, it in machine().items())])
 
 
 def _measured(plan: Plan) -> list[Workload]:

@@ -101,6 +101,9 @@ class OptionTests(SynchronousTestCase):
         for words, said in (
             (["sereal"], "there is no workload 'sereal': see --help"),
             (["--servers", "relay,mosquito"], "there is no server 'mosquito', only relay, mosq"),
+            (["--soak", "3"], "it takes 4 seconds at least"),
+            (["--seconds", "0"], "0.1<=x<=60"),
+            (["--json", "/there is/none"], "No such file or directory"),
         ):
             result = CliRunner().invoke(main, words)
             self.assertEqual(result.exit_code, 2)

@@ -15,7 +15,7 @@ from benchmarks.compare.results import Results
 from benchmarks.compare.rounds import Plan
 from benchmarks.compare.servers import MOSQUITTO, PEERS, relay
 from benchmarks.compare.soak import growth
-from benchmarks.compare.table import as_data, as_table
+from benchmarks.compare.table import as_data, as_table, machine
 from benchmarks.compare.workloads import WORKLOADS, Metric, Workload
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md").read_text("utf-8")
@@ -141,8 +141,13 @@ class TableTests(SynchronousTestCase):
         (unknown,) = (line for line in table.splitlines() if "0.75 times nats" in line)
         self.assertTrue(reached.endswith("0.10  reached"), reached)
         self.assertTrue(unknown.endswith("not measured"), unknown)
+        self.assertNotIn("serial-100", table)  # nobody asked
         worse = results(relay=[1.3], mosquitto=[10.0])
         self.assertIn("0.13  NOT reached", as_table(self.plan, worse))
+
+    def test_machine(self) -> None:
+        """Figures are worth nothing without it."""
+        self.assertIn(machine()["processor"], as_table(self.plan, self.results).splitlines()[-1])
 
     def test_data(self) -> None:
         """The object has all rounds, also those that failed."""
