@@ -52,7 +52,7 @@ from securechat.relay.tip import Tip
 T = TypeVar("T")
 
 _AT_ONCE = 4_096
-"""Frames that are dropped in one turn, if there are that many to drop."""
+"""Frames of one room that are dropped in one turn, if there are that many to drop."""
 
 _ROOMS = "SELECT id, room, head, newest, frames, bytes FROM rooms"
 _KEPT = """
@@ -438,10 +438,9 @@ class SQLiteHistory(Presence):
                 connection.executemany(_DROP_ROOM, [(room,) for room in turn.drops])
             shares = [(stream.key, share) for stream, share in turn.shares.items()]
             connection.executemany(_ADD_RUN, self._runs(shares, turn.time))
-            left = _AT_ONCE
             for key, share in shares:
-                if left > 0 and self._retention.is_passed(share.tally, turn.time):
-                    left -= self._drop_excess(connection, key, share.tally, turn.time, left)
+                if self._retention.is_passed(share.tally, turn.time):
+                    self._drop_excess(connection, key, share.tally, turn.time)
             connection.executemany(_SET_ROOM, [share.row(key) for key, share in shares])
 
     def _runs(
@@ -455,15 +454,12 @@ class SQLiteHistory(Presence):
                     yield key, item.seq, now, item.line, item.count
 
     def _drop_excess(
-        self, connection: sqlite3.Connection, key: int, tally: Tally, now: float, most: int
-    ) -> int:
-        """Drop what is too much of a room, *most* frames at most; return how many."""
-        before = tally.count
+        self, connection: sqlite3.Connection, key: int, tally: Tally, now: float
+    ) -> None:
         with closing(_oldest(connection, key)) as frames:
-            last = self._retention.excess(tally, islice(frames, most), now)
+            last = self._retention.excess(tally, islice(frames, _AT_ONCE), now)
         if last is not None:
             _drop(connection, key, last)
-        return before - tally.count
 
     def _written(self, _: None) -> None:
         turn, self._writing = self._writing, None

@@ -257,29 +257,6 @@ class TurnTests(OnDisk):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.read(), [1, *range(9_997, 10_002)])
 
-    def test_less_is_kept_of_many_rooms(self) -> None:
-        """A turn drops no more of all of them together than it would of one."""
-        self.found()
-        self.history.append_entry(OTHER, landing())
-        self.turn()
-        for _ in range(3_000):
-            self.history.append_frame(OTHER, head(1), frame())
-        self.say(*[b""] * 3_000)
-        self.turn()
-        self.again(retention=Retention(retain_messages=5))
-        self.history.expire()
-        kept = []
-
-        def look() -> None:
-            rows = self.history.database.reader.execute("SELECT sum(count) FROM frames")
-            kept.extend(rows.fetchone())
-            if self.clock.getDelayedCalls():
-                self.clock.callLater(0, look)
-
-        look()
-        self.turn()
-        self.assertEqual(kept, [6_000, 6_000 - 4_096, 10])
-
     def test_a_listener_that_fails(self) -> None:
         """It is logged, and the others hear."""
         self.found()
