@@ -109,6 +109,8 @@ class _Stream:
     durable: Tip = attrs.Factory(Tip)
     """… and without."""
     tally: Tally = attrs.Factory(Tally)
+    is_over: bool = False
+    """Whether its room has been dropped."""
     hear: Hear = lambda _: None
     failed: Failed = lambda _: None
 
@@ -379,6 +381,7 @@ class SQLiteHistory(Presence):
     def drop(self, room: bytes) -> None:
         stream = self._streams.pop(room, None)
         if stream:
+            stream.is_over = True
             turn = self._begin()
             if share := turn.shares.pop(stream, None):
                 self.backlog -= share.size
@@ -474,7 +477,7 @@ class SQLiteHistory(Presence):
             if share.items:
                 with self._log.failuresHandled("what is new could not be passed on"):
                     stream.hear(share.items)
-            if self._retention.is_passed(stream.tally, turn.time):
+            if self._retention.is_passed(stream.tally, turn.time) and not stream.is_over:
                 self._turn.share(stream)  # there is more to drop
         for done, result in turn.waiting:
             done.callback(result)

@@ -257,6 +257,22 @@ class TurnTests(OnDisk):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.read(), [1, *range(9_997, 10_002)])
 
+    def test_a_room_that_is_dropped_while_too_much_is_kept(self) -> None:
+        """There is nothing more to do for it."""
+        self.found(retention=Retention(retain_messages=5))
+        self.history.subscribe(ROOM, lambda items: self.history.drop(ROOM), print)
+        self.say(*[b""] * 5_000)
+        turns = []
+
+        def look() -> None:
+            turns.append(len(self.clock.getDelayedCalls()))
+            if turns[-1] and len(turns) < 10:
+                self.clock.callLater(0, look)
+
+        look()
+        self.turn()
+        self.assertLess(len(turns), 10)
+
     def test_a_listener_that_fails(self) -> None:
         """It is logged, and the others hear."""
         self.found()
