@@ -40,7 +40,7 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
 TURNS = 64
-"""Reads, or writes of what was queued, before others have their turn; …"""
+"""Reads before others have their turn; …"""
 
 AT_ONCE = 65_536
 """… and the bytes that are read before that. Also those that are offered in one call."""
@@ -143,7 +143,7 @@ class EagerTransport(FileDescriptor):
         """The socket takes something: write what is queued."""
         if self._is_over:
             return None  # a read in the same turn ended it
-        for _ in range(TURNS):
+        while True:  # until the queue is empty, or the socket full
             if not self._head:
                 if not self._queue:
                     break

@@ -116,6 +116,13 @@ class Behaviour(Listening):
         whole = b"".join(lines)
         self.assertTrue(await peer.receives(len(whole)) == whole)
 
+    async def test_a_large_write_that_the_socket_takes(self) -> None:
+        """It is offered in parts, and gone at once."""
+        protocol, peer = await self.connected()
+        protocol.transport.write(LARGE[:100_000])
+        self.assertEqual(protocol.metered, [])
+        self.assertTrue(await peer.receives(100_000) == LARGE[:100_000])
+
     async def test_a_write_that_stops_within_is_gone_on_with(self) -> None:
         """Where it stopped, with what was written after it; also one that is offered in parts."""
         for size in (50_000, 70_000):
