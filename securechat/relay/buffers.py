@@ -24,7 +24,8 @@ rather too much is counted than too little.
 Nobody shall have to go because many catch up at the same time: what they are written can wait in
 the history as well. So once half of the limit is held they go on one after the other, by one part
 each time: without delay where less is held again, and else with a little time in between. They do
-not wait for it to become less, since others may hold it for as long as they like.
+not wait for it to become less, since others may hold it for as long as they like. Here, too, the
+sources take turns, and in each of them its clients.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Buffers:
         self._most = most
         self._holders = holders
         self._relieving = False
-        self._waiting: dict[Holder, None] = {}  # in order
+        self._waiting: dict[str, dict[Holder, None]] = {}  # of each source; both in order
         self._next: IDelayedCall | None = None
 
     def add(self, change: int) -> None:
@@ -101,13 +102,17 @@ class Buffers:
         """Whether *holder* may catch up now. If not it is told to go on when it is its turn."""
         if not self._is_half_full and not self._waiting:
             return True
-        self._waiting.setdefault(holder)
+        self._waiting.setdefault(holder.source, {}).setdefault(holder)
         self._plan()
         return False
 
     def forget(self, holder: Holder) -> None:
         """*holder* does not catch up any more."""
-        self._waiting.pop(holder, None)
+        waiting = self._waiting.get(holder.source, {})
+        if holder in waiting:
+            del waiting[holder]
+            if not waiting:
+                del self._waiting[holder.source]
 
     @property
     def _is_half_full(self) -> bool:
@@ -120,11 +125,16 @@ class Buffers:
 
     def _let_go_on(self) -> None:
         self._next = None
-        if self._waiting:
-            holder = next(iter(self._waiting))
-            del self._waiting[holder]
+        if not self._waiting:
+            return
+        source, waiting = next(iter(self._waiting.items()))
+        holder = next(iter(waiting))
+        del self._waiting[source], waiting[holder]
+        if waiting:
+            self._waiting[source] = waiting  # next time it is the last
+        with self._log.failuresHandled("a client could not be caught up"):
             holder.go_on()
-            self._plan()
+        self._plan()
 
     def _relieve(self) -> None:
         try:

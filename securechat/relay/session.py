@@ -9,7 +9,7 @@ it has been told of; a line about any other attempt is about none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -214,11 +214,16 @@ class Session:
 
     def catch_up(self) -> None:
         """Write what the rooms' streams have for the client, now that it reads again."""
+        for cursor in self.in_turn():
+            cursor.catch_up()
+
+    def in_turn(self) -> Iterator[Cursor]:
+        """Yield its places in the rooms' streams, each from then on the last, while it reads."""
         for room in list(self.rooms):
             if not self.wire.writable:
                 break
-            cursor = self.rooms[room] = self.rooms.pop(room)  # next time it is the last
-            cursor.catch_up()
+            cursor = self.rooms[room] = self.rooms.pop(room)
+            yield cursor
 
     def turn_away(self, error: ErrorLine) -> None:
         """Say that a join came to nothing; who has no other business here has to go."""

@@ -52,6 +52,14 @@ class Holder:
         self.went_on += 1
 
 
+class Broken(Holder):
+    """Somebody who cannot be caught up."""
+
+    def go_on(self) -> None:
+        """Raise what nobody expects."""
+        raise ValueError("a fault")
+
+
 holders = st.lists(st.builds(Holder, st.sampled_from("abcd"), st.integers(0, 100)), max_size=20)
 
 
@@ -133,6 +141,29 @@ class WhoTests(SynchronousTestCase):
             self.clock.advance(APART)
             self.assertEqual([each.went_on for each in crowd], turns)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_sources_take_turns_to_catch_up(self) -> None:
+        """Many of one do not make one of another wait for all of them."""
+        crowd = [self.hold("enemy", 20) for _ in range(5)]
+        honest = self.hold("honest", 0)
+        for holder in (*crowd, honest):
+            self.buffers.has_room(holder)
+        self.buffers.forget(crowd[1])
+        self.buffers.forget(crowd[1])
+        for turns in ([1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 1], [1, 0, 1, 0, 0, 1]):
+            self.clock.advance(APART)
+            self.assertEqual([each.went_on for each in (*crowd, honest)], turns)
+
+    def test_one_who_cannot_go_on(self) -> None:
+        """The fault is logged, and the others have their turn."""
+        broken = Broken("a", 60)
+        self.buffers.add(60)
+        self.buffers.has_room(broken)
+        other = self.hold("b", 0)
+        self.buffers.has_room(other)
+        self.clock.pump([APART, APART])
+        self.assertEqual(other.went_on, 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_who_waits_where_it_has_become_less(self) -> None:
         """It goes on without delay, and before who comes later."""
@@ -283,11 +314,15 @@ class TurnTests(SynchronousTestCase):
         alice, bob = self.relay.room(2)
         bob.lose()
         alice.says(alice.frame())
-        for _ in range(MOST // 2 // len(PART) + 1):
-            self.relay.client().connection.dataReceived(PART)
+        self.crowd()
         self.bob = self.relay.again(bob)
         self.bob.resume()
         self.assertEqual(self.bob.hear(), [])
+
+    def crowd(self) -> None:
+        """Hold more than half of the limit."""
+        for _ in range(MOST // 2 // len(PART) + 1):
+            self.relay.client().connection.dataReceived(PART)
 
     def test_it_is_its_turn(self) -> None:
         """It hears what it has missed."""
@@ -302,6 +337,29 @@ class TurnTests(SynchronousTestCase):
         self.bob.connection.resumeProducing()
         self.relay.clock.advance(APART)
         self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
+
+    def test_its_rooms_take_turns(self) -> None:
+        """One that has much does not keep it from hearing the other."""
+        self.relay = Relay(limits=Limits(buffered_bytes=MOST))
+        alice, bob = self.relay.room(2)
+        friend = self.relay.client()
+        bob.found("second")
+        friend.join_by(bob, "second")
+        bob.lose()
+        resumes = [
+            Resume(each.log.room, each.log.epoch, each.log.head, 2) for each in (alice, friend)
+        ]
+        for writer in (alice, friend):
+            for _ in range(20):
+                writer.says(writer.frame(ciphertext=bytes(LARGE)))
+        self.crowd()
+        bob = self.relay.again(bob)
+        bob.says(*resumes)
+        rooms = []
+        for _ in range(6):
+            self.relay.clock.advance(APART)
+            rooms.append({line.room for line in bob.hear() if isinstance(line, FrameLine)})
+        self.assertEqual(rooms, [{alice.room}, {friend.room}] * 3)
 
     def test_it_goes(self) -> None:
         """It has no turn any more."""
