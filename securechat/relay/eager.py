@@ -153,8 +153,9 @@ class EagerTransport(FileDescriptor):
                 sent = self._send(self._head[: self.SEND_LIMIT])
             except self._blocked as error:
                 self._must_wait(error)
-                self.meter(0)
-                break
+                if self._can_write():  # else it is not the socket that it waits for
+                    self.meter(0)
+                return None
             except self._broken as error:
                 return self._cannot_write(error)
             self._head = self._head[sent:]

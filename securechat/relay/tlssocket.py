@@ -26,7 +26,10 @@ reactor for itself otherwise.
 
 *The other direction.* A handshake is written while we read, and read while we write; in TLS 1.3
 there is no other after the first but the change of keys, whose answer OpenSSL writes before our
-own next record. What waits for the other direction is registered for that alone, as otherwise
+own next record. Where only a part of a change of the keys has come, OpenSSL does not write before
+it has the rest, and forgets how much it has written of what it was offered: if that was something,
+the connection is lost, as it could only say it again. No client is known to send it in parts. What
+waits for the other direction is registered for that alone, as otherwise
 the reactor would tell again and again of what cannot be used yet.
 
 *The end.* We end our direction with close_notify and then the socket's (FIN). What comes after
@@ -88,6 +91,7 @@ class TLSTransport(EagerTransport):
         self._shaking = True  # whether the handshake is not done
         self._read_waits = False  # whether a read (or the handshake) waits for a write
         self._write_waits = False  # whether a write waits for a read
+        self._within = False  # whether a write may have stopped in the middle
         super().__init__(connected, protocol, reactor, peer, host)
 
     def _open(self) -> None:
@@ -146,9 +150,18 @@ class TLSTransport(EagerTransport):
         return why
 
     def _must_wait(self, error: Exception) -> None:
-        if isinstance(error, SSL.WantReadError):
+        if not isinstance(error, SSL.WantReadError):
+            self._within = True
+        elif self._within:
+            self._break(CONNECTION_LOST)  # see "The other direction"
+        else:
             self._write_waits = True
             self._settle()
+
+    def _count(self, change: int) -> None:
+        if change < 0:
+            self._within = False
+        super()._count(change)
 
     def _nothing_to_read(self, error: Exception) -> None:
         if isinstance(error, SSL.WantWriteError):

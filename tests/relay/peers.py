@@ -57,6 +57,7 @@ class Recorder(Protocol):
         self.happened: list[str] = []
         self.at_first: Callable[[Any], object] = lambda transport: None
         self.on_data: Callable[[bytes], object] = lambda data: None
+        self.paused: Callable[[], object] = lambda: None
 
     def connectionMade(self) -> None:
         self.transport.meter = self.metered.append
@@ -66,11 +67,16 @@ class Recorder(Protocol):
         self.data += data
         self.on_data(data)
 
+    def heard(self, data: bytes) -> bool:
+        """Whether *data* is all that has come."""
+        return self.data == data
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.reason = reason.value
 
     def pauseProducing(self) -> None:
         self.happened.append("pause")
+        self.paused()
 
     def resumeProducing(self) -> None:
         self.happened.append("resume")

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import struct
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -447,7 +448,7 @@ class RecordTests(OverTLS):
         for other, its_peer in others:
             other.transport.write(b"well?")
             await its_peer.send(b"well")
-            await until(lambda other=other: other.data == b"well")  # type: ignore[misc]
+            await until(partial(other.heard, b"well"))
             self.assertEqual(await its_peer.receives(5), b"well?")
 
     async def test_errors_are_left_to_nobody(self) -> None:
@@ -530,6 +531,32 @@ class RecordTests(OverTLS):
         await until(lambda: protocol.data == b"one two three")
         protocol.transport.write(b"understood")
         self.assertEqual(await peer.receives(10), b"understood")
+
+    async def test_new_keys_in_parts(self) -> None:
+        """A client that sends them so is understood, too, but for the middle of a write."""
+        protocol, peer, secrets = await self.with_secrets(small=True)
+        parts = [secrets.record(part, 22) for part in (bytes([24, 0, 0, 1]), bytes(1))]
+        await peer.raw(parts[0])
+        await turns(10)
+        protocol.transport.write(b"a line")
+        self.assertEqual(protocol.metered, [6])
+        await peer.raw(parts[1][:3])
+        await turns(10)
+        self.assertEqual(protocol.metered, [6])  # nothing of it is taken
+        await peer.raw(parts[1][3:])
+        self.assertEqual(await peer.receives(6), b"a line")
+
+    async def test_a_part_of_new_keys_in_the_middle_of_a_write(self) -> None:
+        """Nothing is said twice: the connection is lost."""
+        protocol, peer, secrets = await self.with_secrets(small=True)
+        lines = b"".join(b"%07d\n" % number for number in range(8_192))
+        protocol.transport.write(lines)
+        said = await peer.receives(24_000)
+        await turns(20)
+        await peer.raw(secrets.record(bytes([24, 0, 0, 1]), 22))
+        said += await peer.receives(len(lines))
+        await self.lost(protocol, LOST)
+        self.assertTrue(lines.startswith(said))
 
     async def test_a_flood_of_new_keys(self) -> None:
         """Others have their turn after each: who only changes keys does not keep us reading."""

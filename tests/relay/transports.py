@@ -170,9 +170,7 @@ class Behaviour(Listening):
     async def test_a_producer_may_write_as_it_is_paused(self) -> None:
         """What it writes then comes after what was written before."""
         protocol, peer = await self.connected(small=True)
-        protocol.pauseProducing = (  # type: ignore[method-assign]
-            lambda: protocol.transport.write(b"its last")
-        )
+        protocol.paused = lambda: protocol.transport.write(b"its last")
         protocol.transport.registerProducer(protocol, True)
         protocol.transport.write(LARGE)
         self.assertTrue(await peer.receives(len(LARGE) + 8) == LARGE + b"its last")
