@@ -177,11 +177,14 @@ class Connection(Lines):
     def _listen_soon(self) -> None:
         if not self._listening:
             self._listening = True
-            self._relay.clock.callLater(0, self._listen)
+            self._relay.clock.callLater(0, self._listen_now)
+
+    def _listen_now(self) -> None:
+        self._listening = False
+        self._listen()
 
     def _listen(self) -> None:
         """Take the lines that wait, and then more, as far as nothing speaks against it."""
-        self._listening = False
         for _ in range(AT_ONCE):
             if not (self._held and self.listens):
                 break
@@ -247,10 +250,15 @@ class Connection(Lines):
         return granted or self._relay.buffers.has_room(self)
 
     def go_on(self) -> None:
-        assert self._session is not None  # else it is forgotten
+        session = self._session
+        assert session is not None  # else it is forgotten
         self._granted = True
-        self._session.catch_up()
+        for cursor in session.in_turn():
+            cursor.catch_up()
+            if not self._granted:
+                break  # there was something for it; another room is the first next time
         self._granted = False
+        session.catch_up()  # that is, have the others wait for it
 
     def _queue(self, change: int) -> None:
         """The transport has more to write by *change* bytes; with 0, something of it has gone."""
@@ -317,8 +325,8 @@ class Connection(Lines):
         if proved:
             self.transport.resumeProducing()  # to see the other side's goodbye
             self.transport.unregisterProducer()  # else the transport waits for more
+        self._relay.closes(self)  # first: some transports are gone at once
         self.transport.loseConnection()
-        self._relay.closes(self)
         self._wait(self._relay.linger)
 
     def abort(self) -> None:
