@@ -219,7 +219,7 @@ class SilentTests(Loopback):
             raise ValueError("a fault")
 
         one, other = self.factory.watch._connections  # in the order in which they are looked at
-        one.hang_up = fail  # type: ignore[method-assign]
+        one.hang_up = fail  # type: ignore[method-assign]  # in its place
         await self.pass_time(600 + PERIOD)
         self.assertIsNone(other.session)
         del one.hang_up
