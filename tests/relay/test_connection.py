@@ -143,6 +143,20 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(answered, [256, 512, 768, 1_010])
         self.assertEqual(client.relay.factory.buffers.total, 0)
 
+    def test_it_has_one_turn(self) -> None:
+        """However often it may go on meanwhile: the next is planned once."""
+        client = Relay().client()
+        connection, clock = client.connection, client.relay.clock
+        connection.dataReceived(b"cancel a\r\n" * 1_500)
+        for _ in range(2):
+            connection.pauseProducing()
+            connection.resumeProducing()
+        for _ in range(2):
+            connection.hold()
+            connection.release()
+        self.assertEqual([call.getTime() for call in clock.getDelayedCalls()], [clock.seconds()])
+        self.assertEqual(client.transport.value().count(b"\n"), 768)
+
     def test_the_first_line_is_shorter(self) -> None:
         """Before the proof a few KiB are the most."""
         client = Relay(limits=Limits(identify_bytes=3_000)).connect()
