@@ -160,9 +160,8 @@ class EagerTransport(FileDescriptor):
                 return self._cannot_write(error)
             self._head = self._head[sent:]
             self._count(-sent)
-        if not self.buffered:
-            self._head = b""
-            self._drained()
+        self._head = b""
+        self._drained()
         return None
 
     def _enqueue(self, data: bytes | memoryview) -> None:

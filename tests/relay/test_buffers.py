@@ -338,8 +338,11 @@ class TurnTests(SynchronousTestCase):
         self.relay.clock.advance(APART)
         self.assertEqual(kinds(self.bob.hear()), [FrameLine, Resumed])
 
-    def test_its_rooms_take_turns(self) -> None:
-        """One that has much does not keep it from hearing the other."""
+    def turns(self, *frames: int) -> list[int]:
+        """
+        Have somebody come back to two rooms, each with so many *frames*; return which it heard in
+        each turn, by number.
+        """
         self.relay = Relay(limits=Limits(buffered_bytes=MOST))
         alice, bob = self.relay.room(2)
         friend = self.relay.client()
@@ -349,17 +352,26 @@ class TurnTests(SynchronousTestCase):
         resumes = [
             Resume(each.log.room, each.log.epoch, each.log.head, 2) for each in (alice, friend)
         ]
-        for writer in (alice, friend):
-            for _ in range(20):
+        for writer, count in zip((alice, friend), frames, strict=True):
+            for _ in range(count):
                 writer.says(writer.frame(ciphertext=bytes(LARGE)))
         self.crowd()
         bob = self.relay.again(bob)
         bob.says(*resumes)
-        rooms = []
+        heard = []
         for _ in range(6):
             self.relay.clock.advance(APART)
-            rooms.append({line.room for line in bob.hear() if isinstance(line, FrameLine)})
-        self.assertEqual(rooms, [{alice.room}, {friend.room}] * 3)
+            rooms = {line.room for line in bob.hear() if isinstance(line, FrameLine)}
+            heard += [number for number, each in enumerate((alice, friend)) if each.room in rooms]
+        return heard
+
+    def test_its_rooms_take_turns(self) -> None:
+        """One that has much does not keep it from hearing the other."""
+        self.assertEqual(self.turns(20, 20), [0, 1] * 3)
+
+    def test_a_room_that_has_nothing(self) -> None:
+        """It takes no turn."""
+        self.assertEqual(self.turns(0, 20), [1] * 6)
 
     def test_it_goes(self) -> None:
         """It has no turn any more."""

@@ -535,13 +535,16 @@ class RecordTests(OverTLS):
     async def test_new_keys_in_parts(self) -> None:
         """A client that sends them so is understood, too, but for the middle of a write."""
         protocol, peer, secrets = await self.with_secrets(small=True)
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         parts = [secrets.record(part, 22) for part in (bytes([24, 0, 0, 1]), bytes(1))]
+        reads = Calls(protocol.transport)
         await peer.raw(parts[0])
-        await turns(10)
+        await until(lambda: reads.number)
         protocol.transport.write(b"a line")
         self.assertEqual(protocol.metered, [6])
+        reads.number = 0
         await peer.raw(parts[1][:3])
-        await turns(10)
+        await until(lambda: reads.number)
         self.assertEqual(protocol.metered, [6])  # nothing of it is taken
         await peer.raw(parts[1][3:])
         self.assertEqual(await peer.receives(6), b"a line")
