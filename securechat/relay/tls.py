@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.serialization import (
 from OpenSSL import SSL
 from OpenSSL._util import lib  # which Twisted uses, too
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
@@ -39,11 +38,6 @@ _NOT_ON_SOCKETS: int = lib.SSL_MODE_AUTO_RETRY | lib.SSL_MODE_ENABLE_PARTIAL_WRI
 
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 _NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, section 4.1.2.5
-
-
-def _no_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
-    """Choose no protocol of those that are *offered* (ALPN, RFC 7301): there is only one here."""
-    return SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -69,22 +63,13 @@ class ServerTLS:
         :raises UnusableCertificate, NotPrivate: as above; then all stays as it was.
         """
         certificates, key = _certificates(self._paths[0]), _key(self._paths[1])
-        # Twisted names pyOpenSSL's deprecated types; pyOpenSSL wants cryptography's.
-        material: dict[str, Any] = {
-            "privateKey": key,
-            "certificate": certificates[0],
-            "extraCertChain": certificates[1:],
-        }
-        options = CertificateOptions(**material, raiseMinimumTo=TLSVersion.TLSv1_3)
         try:
-            # Twisted's asks the connection's protocol, which there is only over Twisted's TLS
-            options.getContext().set_alpn_select_callback(_no_protocol)
+            self._context = _context(certificates, key)
         except (SSL.Error, ValueError):
             raise UnusableCertificate(
                 path=self._paths[0], what=f"it is not for the key in {self._paths[1]}"
             ) from None
         self._certificate = certificates[0]
-        self._options = options
 
     @property
     def pin(self) -> bytes | None:
@@ -107,13 +92,33 @@ class ServerTLS:
         With SSL_MODE_ENABLE_PARTIAL_WRITE ``SSL_write`` returns after each record of 16 KiB.
         Without it, it writes all, or says that it has to wait.
         """
-        connection = SSL.Connection(self._options.getContext(), connected)
+        connection = SSL.Connection(self._context, connected)
         connection.set_accept_state()
         lib.SSL_clear_mode(connection._ssl, _NOT_ON_SOCKETS)
         return connection
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        return self._options.serverConnectionForTLS(protocol)
+        return SSL.Connection(self._context)
+
+
+def _context(certificates: list[x509.Certificate], key: Any) -> SSL.Context:
+    """
+    Return what connections have in common.
+
+    It is not of Twisted's `CertificateOptions`, for which pyOpenSSL would look with each write and
+    each read whether somebody's choice of a protocol (ALPN) has failed. Nothing is chosen here.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_3_VERSION)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_TICKET)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # who is idle has none
+    context.use_certificate(certificates[0])
+    for certificate in certificates[1:]:
+        context.add_extra_chain_cert(certificate)
+    context.use_privatekey(key)
+    context.check_privatekey()
+    return context
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:
