@@ -121,11 +121,8 @@ class TLSTransport(EagerTransport):
         return self._write()
 
     def _read(self) -> BaseException | None:
-        if self._shaking:
-            why = self._shake()
-            if why is not None or self._shaking:
-                return why
-        return super().doRead()
+        # Who has just shaken hands has rarely said more: the next turn will tell.
+        return self._shake() if self._shaking else super().doRead()
 
     def _write(self) -> BaseException | None:
         if self._can_write():
