@@ -92,10 +92,17 @@ def _crc(position: int, value: bytes) -> int:
     """Return the CRC-8 (polynomial x⁸+x²+x+1) of *value*, started from *position*."""
     crc = position
     for byte in value:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ (0x107 if crc & 0x80 else 0)) & 0xFF
+        crc = _CRCS[crc ^ byte]
     return crc
+
+
+def _crc_of(byte: int) -> int:
+    for _ in range(8):
+        byte = byte << 1 ^ (0x107 if byte & 0x80 else 0)
+    return byte
+
+
+_CRCS = bytes(map(_crc_of, range(256)))
 
 
 def _group(position: int, fp: bytes) -> str:
