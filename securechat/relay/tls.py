@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from securechat.channel import pin_of
 from securechat.errors import NotPrivate, UnusableCertificate
 from securechat.files import write_private
 
+_write: Callable[[Any, bytes, int], int] = lib.SSL_write
 _NOT_ON_SOCKETS: int = lib.SSL_MODE_AUTO_RETRY | lib.SSL_MODE_ENABLE_PARTIAL_WRITE
 
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
@@ -99,6 +101,25 @@ class ServerTLS:
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return SSL.Connection(self._context)
+
+
+def writer(connection: SSL.Connection) -> Callable[[bytes | memoryview], int]:
+    """
+    Return what does as ``connection.send`` does, in a third of its time where all is well: that
+    looks for each error that there may be before it believes that there is none, and a relay
+    writes a line to each member of a room.
+    """
+    send, fails, ssl, write = connection.send, connection._raise_ssl_error, connection._ssl, _write
+
+    def send_quickly(data: bytes | memoryview) -> int:
+        if type(data) is not bytes:
+            return send(data)
+        sent: int = write(ssl, data, len(data))
+        if sent <= 0:
+            fails(ssl, sent)
+        return sent
+
+    return send_quickly
 
 
 def _context(certificates: list[x509.Certificate], key: Any) -> SSL.Context:

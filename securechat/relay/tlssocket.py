@@ -59,6 +59,7 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from zope.interface import implementer
 
 from securechat.relay.eager import EagerTransport
+from securechat.relay.tls import writer
 
 _scratch = SSL.Context(SSL.TLS_METHOD)
 
@@ -95,7 +96,7 @@ class TLSTransport(EagerTransport):
         super().__init__(connected, protocol, reactor, peer, host)
 
     def _open(self) -> None:
-        self._send = self._tls.send
+        self._send = writer(self._tls)
         self._recv = self._tls.recv
 
     def getHandle(self) -> SSL.Connection:
