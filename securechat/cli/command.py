@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from securechat.cli.chat import chat
+from securechat.cli.completion import completion
 from securechat.cli.demo.command import demo
 from securechat.cli.doctor.command import doctor
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
@@ -77,7 +78,7 @@ def securechat(home: Path) -> None:
 for each in (
     *(demo, init, id_, succeed, trust),
     *(chat, members, leave, kick, policy, renew, history, rooms),
-    doctor,
+    *(doctor, completion),
     relay,
 ):
     securechat.add_command(each)
