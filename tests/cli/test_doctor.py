@@ -49,6 +49,14 @@ def found(findings: list[Finding], level: Level) -> dict[str, str]:
     return {each.check: each.words for each in findings if each.level is level}
 
 
+def tree(home: Path) -> dict[str, tuple[int, int, bytes]]:
+    """All files of a directory: mode, time and content."""
+    return {
+        path.name: (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes())
+        for path in home.iterdir()
+    }
+
+
 class LocalTests(CommandTestCase):
     """What is on this machine."""
 
@@ -58,13 +66,6 @@ class LocalTests(CommandTestCase):
         self.assertEqual(result.exit_code, code, result.output)
         values = [json.loads(line) for line in result.stdout.splitlines()]
         return {each["check"]: (each["result"], each["words"]) for each in values}
-
-    def tree(self) -> dict[str, tuple[int, int, bytes]]:
-        """All files of the directory: mode, time and content."""
-        return {
-            path.name: (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes())
-            for path in self.home.iterdir()
-        }
 
     def test_healthy(self) -> None:
         """Where all is as it should be each line says so, and the exit code is 0."""
@@ -80,9 +81,9 @@ class LocalTests(CommandTestCase):
     def test_nothing_is_changed(self) -> None:
         """No file is made, nor written, nor is its mode changed."""
         self.init()
-        before = self.tree()
+        before = tree(self.home)
         self.ok("doctor")
-        self.assertEqual(self.tree(), before)
+        self.assertEqual(tree(self.home), before)
 
     def test_no_identity(self) -> None:
         """Who has none is told how to make one; and no directory is made."""
@@ -235,6 +236,17 @@ class RoomTests(RoomsTestCase):
         here.room(address)
         self.assertIn("securechat chat --rejoin", found(report.findings, WRONG)["room"])
         self.assertEqual(report.code, 5)
+
+    def test_nothing_is_changed(self) -> None:
+        """What is kept of rooms stays byte for byte; only the lock says who had it last."""
+        self.init()
+        self.keep()
+        before = tree(self.home)
+        _, here = self.here()
+        self.assertIsNotNone(here.room(Address.parse(ADDRESS)))
+        after = tree(self.home)
+        del before[LOCK_FILE], after[LOCK_FILE]
+        self.assertEqual(after, before)
 
     def test_damage(self) -> None:
         """Of a database that is damaged no room is taken."""
