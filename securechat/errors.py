@@ -118,7 +118,7 @@ class BadFingerprint(Malformed):
 class AddressError(Malformed):
     """
     That is no address: {what}. A relay's address is securechat://HOST:PORT#PIN, a room's
-    securechat://HOST:PORT/ROOM#PIN.
+    securechat://HOST:PORT/ROOM#PIN. Copy it again, whole, and between quotes.
     """
 
     what: str
@@ -148,7 +148,10 @@ class NotPrivate(SecureChatError):
 
 @_error
 class FileExists(SecureChatError):
-    """There is already a file {path}, and it is not overwritten."""
+    """
+    There is already a file {path}, and it is not overwritten. Choose another name, or move that
+    one away.
+    """
 
     path: Path
 
@@ -211,7 +214,10 @@ class EmptyPassphrase(SecureChatError):
 
 @_error
 class PassphraseNeeded(SecureChatError):
-    """The identity in {path} is encrypted: its passphrase is needed."""
+    """
+    The identity in {path} is encrypted, and its passphrase is needed. Give it at a terminal, or
+    by --passphrase-file.
+    """
 
     path: Path
 
@@ -220,7 +226,7 @@ class PassphraseNeeded(SecureChatError):
 class NotEncrypted(SecureChatError):
     """
     A passphrase was given for {path}, but the identity there is not encrypted. If you chose
-    so, give none; if you did not, somebody replaced the file.
+    so, give none; if you did not, somebody replaced the file: bring yours back from a backup.
     """
 
     path: Path
@@ -238,7 +244,7 @@ class WrongPassphrase(SecureChatError):
 
 @_error
 class BadPetname(SecureChatError):
-    """That is no name for a trusted identity: {what}."""
+    """That is no name for a trusted identity: {what}. Choose another."""
 
     what: str
 
@@ -309,7 +315,7 @@ class IdentitySucceeded(SecureChatError):
 class BundleMismatch(SecureChatError):
     """
     The bundle belongs to {found}, not to {wanted}: two were mixed up, or somebody poses as
-    somebody else.
+    somebody else. Ask your friend which of the two fingerprints is theirs, by another way.
     """
 
     found: str
@@ -348,7 +354,8 @@ class FateUnknown(SecureChatError):
 class AdmissionRefused(SecureChatError):
     """
     Joining #{label} was refused at the step {step!r}: {why}. Somebody on the way, the relay or
-    the member who answered, does not keep to the protocol. Nobody was admitted.
+    the member who answered, does not keep to the protocol. Nobody was admitted. Tell the others in
+    the room, by another way, and join again when another member is there.
     """
 
     label: str
@@ -436,7 +443,10 @@ class NeedsEndpoint(Unreachable):
 
 @_error
 class NotARelay(Unreachable):
-    """What answers at {address} does not speak as a relay does: {why}."""
+    """
+    What answers at {address} does not speak as a relay does: {why}. Check the host and the port of
+    the address; securechat doctor shows what is there.
+    """
 
     address: str
     why: str
@@ -469,7 +479,10 @@ class VersionMismatch(Unreachable):
 
 @_error
 class ConnectionLost(Unreachable):
-    """The connection to {address} was lost: {why}."""
+    """
+    The connection to {address} was lost: {why}. Try again; if that happens often, say
+    securechat doctor.
+    """
 
     address: str
     why: str
@@ -481,7 +494,7 @@ class NotConnected(SecureChatError):
 
 @_error
 class RelayRefused(SecureChatError):
-    """The relay refused: {words}."""
+    """The relay refused: {words}. If that does not help you, ask whoever runs it."""
 
     words: str
 
@@ -504,7 +517,8 @@ class RelayClosing(RelayRefused):
 class Superseded(RelayRefused):
     """
     The same identity has connected from elsewhere, and the relay keeps the newer connection.
-    If that was not you, somebody has your key.
+    If that was not you, somebody has your key: give your friends your revocation certificate, the
+    file revocation-….txt beside it.
     """
 
 
@@ -524,7 +538,10 @@ class RoomTaken(SecureChatError):
 
 @_error
 class MayNotFound(SecureChatError):
-    """Whoever runs the relay has not allowed you to found rooms there."""
+    """
+    Whoever runs the relay has not allowed you to found rooms there. Tell them your fingerprint, or
+    let somebody found #{label} who may.
+    """
 
     label: str
 
@@ -552,7 +569,7 @@ class KeysGone(SecureChatError):
 
 @_error
 class NotAMember(SecureChatError):
-    """You are no member of #{label}, or the relay says so."""
+    """You are no member of #{label}, or the relay says so. securechat chat joins it."""
 
     label: str
 
@@ -576,7 +593,7 @@ class WasRemoved(NotAMember):
 
 @_error
 class NoSuchMember(SecureChatError):
-    """{groups} is no member of #{label}."""
+    """{groups} is no member of #{label}. securechat members shows who is."""
 
     label: str
     groups: str
@@ -644,7 +661,7 @@ class RoomKnown(SecureChatError):
 
 @_error
 class AlreadyThere(SecureChatError):
-    """You are in #{label} already, or on the way into it."""
+    """You are in #{label} already, or on the way into it: go on there, or leave it first."""
 
     label: str
 
@@ -679,7 +696,7 @@ class NoMetrics(SecureChatError):
 
 @_error
 class UnusableCertificate(SecureChatError):
-    """The relay cannot use {path}: {what}."""
+    """The relay cannot use {path}: {what}. Give it others by --certificate and --key."""
 
     path: Path
     what: str
@@ -774,7 +791,10 @@ class HistoryFailed(HistoryError):
 
 @_error
 class BackupFailed(HistoryError):
-    """The backup {path} was not made: {why}. The history itself is as it was."""
+    """
+    The backup {path} was not made: {why}. The history itself is as it was. Mend that, or choose
+    another place, and try again.
+    """
 
     path: Path
     why: str
@@ -807,7 +827,10 @@ class OwnFingerprint(SecureChatError):
 
 @_error
 class NeitherFingerprintNorFile(SecureChatError):
-    """There is no file {name!r}, and that is no fingerprint either."""
+    """
+    There is no file {name!r}, and that is no fingerprint either. A fingerprint is typed as
+    securechat id shows it, in groups or in words.
+    """
 
     name: str
 
@@ -853,7 +876,10 @@ class IdentityExists(FileExists):
 
 
 class NotText(SecureChatError):
-    """The line is no UTF-8 text."""
+    """
+    The line is no UTF-8 text, and was left out. Set the terminal, or the program that writes it, to
+    UTF-8.
+    """
 
 
 @_error
@@ -921,6 +947,8 @@ class NoSuchCommand(SecureChatError):
 
 @_error
 class Deviation(SecureChatError):
-    """The demonstration did not go as it should: {what}"""
+    """
+    The demonstration did not go as it should, so do not rely on this installation: {what}
+    """
 
     what: str

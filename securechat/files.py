@@ -50,6 +50,17 @@ def private_directory(path: Path) -> None:
     _check(path, path.stat(), mode="700")
 
 
+def check_private(path: Path) -> None:
+    """
+    Check that nobody but the user has access to the file or directory *path*.
+
+    :raises FileNotFoundError: if there is none.
+    :raises NotPrivate: if others have.
+    """
+    status = path.stat()
+    _check(path, status, mode="700" if stat.S_ISDIR(status.st_mode) else "600")
+
+
 def read_private(path: Path, limit: int) -> bytes:
     """
     Return the content of *path*.

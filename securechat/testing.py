@@ -268,6 +268,13 @@ class Network:
         self.get(person.chat.connect())
         return person
 
+    def endpoint(self) -> IStreamClientEndpoint:
+        """
+        Return an endpoint that leads to the relay, for a client that an application makes itself:
+        ``ChatClient(network.clock, identity, trust, ADDRESS, endpoint=network.endpoint())``.
+        """
+        return _Endpoint(self)
+
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect a protocol of *factory* to the relay, as an endpoint does."""
         near, far = MemoryTransport(), MemoryTransport()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_origin
@@ -11,6 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from securechat import errors
 from securechat.errors import EncodingError, SecureChatError
+from tests import met
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+TABLE = runpy.run_path(str(DOCS / "errors_table.py"))
+TO_BE_MET = [kind.__name__ for _, kinds in TABLE["sections"]() for kind in kinds]
+"""The errors that are not there only to hold others together."""
 
 EVERY_ERROR = [
     each
@@ -51,3 +62,52 @@ class TemplateTests(SynchronousTestCase):
             repr(EncodingError(what="too long")),
             "<EncodingError: A structure is malformed: too long.>",
         )
+
+
+class TableTests(SynchronousTestCase):
+    """``docs/errors.md``. Where one of these fails, run ``python docs/errors_table.py``."""
+
+    def test_the_table_is_what_the_code_says(self) -> None:
+        """It has every error, with its words and its exit code as they are, and no other."""
+        page = (DOCS / "errors.md").read_text("utf-8")
+        self.assertEqual(TABLE["renewed"](page), page)
+
+    def test_every_error_is_explained(self) -> None:
+        """Each row says why somebody meets the error, and what to do."""
+        rows = TABLE["written"]((DOCS / "errors.md").read_text("utf-8"))
+        self.assertEqual(sorted(rows), sorted(TO_BE_MET))
+        for name, cells in rows.items():
+            self.assertTrue(all(each.strip() for each in cells), name)
+
+    def test_every_error_is_under_a_heading(self) -> None:
+        """No error is left out of the table, but for those that hold others together."""
+        families = {each.__name__ for each in EVERY_ERROR if TABLE["is_family"](each)}
+        self.assertEqual(families, {"SecureChatError", "Malformed", "Unreachable", "HistoryError"})
+        self.assertEqual({each.__name__ for each in EVERY_ERROR} - families, {*TO_BE_MET})
+
+
+class MetTests(SynchronousTestCase):
+    """A test meets each error: where securechat itself makes it."""
+
+    def test_every_error_has_its_test(self) -> None:
+        """Each has a line in `tests.met`, and nothing else has."""
+        self.assertEqual(sorted(met.MET), sorted(TO_BE_MET))
+
+    def test_every_test_meets_its_error(self) -> None:
+        """The tests of `tests.met` are run, and securechat's own code makes the error in each."""
+        here = Path(self.mktemp())
+        here.mkdir()
+        paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        run = subprocess.run(
+            [sys.executable, "-m", "tests.met"],
+            cwd=here,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(run.returncode, 0, run.stderr)
+        made = json.loads(run.stdout.splitlines()[-1])
+        for name, test in met.MET.items():
+            errors_made, failure = made[test]
+            self.assertEqual(failure, "", f"{test}, which is to meet {name}")
+            self.assertIn(name, errors_made, f"{test} is to meet {name}, and does not")

@@ -61,6 +61,12 @@ class InstalledTests(SynchronousTestCase):
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertIn(version("securechat"), shown.stdout)
 
+    def test_the_manual_is_there(self) -> None:
+        """The wheel brings a manual page for the command, and one for the relay."""
+        manual = Path(sysconfig.get_path("data")) / "share" / "man"
+        for page in "man1/securechat.1", "man1/securechat-chat.1", "man8/twistd-securechat.8":
+            self.assertTrue((manual / page).is_file(), page)
+
     def empty(self) -> Path:
         """A new directory with nothing in it."""
         directory = Path(self.mktemp())

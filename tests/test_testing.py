@@ -11,12 +11,13 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from securechat.client.client import ChatClient
 from securechat.client.events import Connected, Disconnected
 from securechat.client.state import MemoryState
 from securechat.errors import ConnectFailed, MayNotFound, NoSuchRoom
 from securechat.group.events import Message
 from securechat.identity import Identity
-from securechat.testing import WRITTEN, MemoryTransport, Network
+from securechat.testing import ADDRESS, WRITTEN, MemoryTransport, Network
 from securechat.trust import TrustStore
 
 
@@ -211,6 +212,16 @@ class NetworkTests(SynchronousTestCase):
         self.assertTrue(alice.chat.connected)
         self.assertIsNot(alice.transport, first)
         self.assertEqual(network.transports, [alice.transport])
+
+    def test_client_of_ones_own(self) -> None:
+        """A client that an application makes goes to the relay through an endpoint."""
+        network = Network()
+        identity, way = Identity.generate(), network.endpoint()
+        chat = ChatClient(network.clock, identity, TrustStore(), ADDRESS, endpoint=way)
+        network.get(chat.connect())
+        room = network.get(chat.found("lobby"))
+        self.assertEqual(network.get(chat.online(room)), {identity.fingerprint})
+        network.get(chat.close())
 
     def test_other_protocols(self) -> None:
         """Whatever speaks to the relay can be connected."""

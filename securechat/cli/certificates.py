@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from securechat import armour, revocation, succession
+from securechat.cli.completion import complete_file
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
@@ -24,7 +25,7 @@ from securechat.trust import TrustStore
 
 
 @click.command(short_help="Never trust an identity again, on its own word.")
-@click.argument("source", metavar="FILE")
+@click.argument("source", metavar="FILE", shell_complete=complete_file)
 @passphrase_options
 @json_option
 @common
@@ -72,7 +73,7 @@ def revoke(home: Path, source: str, passphrase: Passphrase, as_json: bool) -> No
 
 
 @click.command(short_help="Let a friend's new identity take the place of the old one.")
-@click.argument("source", metavar="FILE")
+@click.argument("source", metavar="FILE", shell_complete=complete_file)
 @passphrase_options
 @json_option
 @common

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from securechat.cli.chat import chat
+from securechat.cli.completion import completion
 from securechat.cli.demo.command import demo
+from securechat.cli.doctor.command import doctor
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.governing import kick, policy, renew
 from securechat.cli.history import history
@@ -62,6 +64,7 @@ def securechat(home: Path) -> None:
       securechat chat ADDRESS                 enter a room; --found makes a new one
       securechat history ADDRESS              show what was said there, if you kept it
       securechat leave ADDRESS                leave it for good
+      securechat doctor ADDRESS               find out what is wrong
 
     \b
     Exit codes:
@@ -75,6 +78,7 @@ def securechat(home: Path) -> None:
 for each in (
     *(demo, init, id_, succeed, trust),
     *(chat, members, leave, kick, policy, renew, history, rooms),
+    *(doctor, completion),
     relay,
 ):
     securechat.add_command(each)

@@ -67,7 +67,12 @@ _CODES: tuple[tuple[int, tuple[type[errors.SecureChatError], ...]], ...] = (
 
 def exit_code(error: errors.SecureChatError) -> int:
     """Return the exit code of *error*."""
-    return next((code for code, classes in _CODES if isinstance(error, classes)), ELSE)
+    return code_of(type(error))
+
+
+def code_of(kind: type[errors.SecureChatError]) -> int:
+    """Return the exit code of errors of this *kind*."""
+    return next((code for code, classes in _CODES if issubclass(kind, classes)), ELSE)
 
 
 def fail(message: str, code: int = ELSE) -> NoReturn:

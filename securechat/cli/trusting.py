@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from securechat.cli.certificates import follow, read_text, revoke
+from securechat.cli.completion import complete_file
 from securechat.cli.names import check_on_screen
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
@@ -40,7 +41,13 @@ def trust(home: Path) -> None:
 
 @trust.command(short_help="Trust a friend by a fingerprint.")
 @click.argument("name")
-@click.argument("source", nargs=-1, required=True, metavar="FINGERPRINT-OR-FILE")
+@click.argument(
+    "source",
+    nargs=-1,
+    required=True,
+    metavar="FINGERPRINT-OR-FILE",
+    shell_complete=complete_file,
+)
 @passphrase_options
 @json_option
 @common

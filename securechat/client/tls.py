@@ -66,7 +66,7 @@ def _check(certificate: Certificate, address: Address) -> None:
                 address=str(address), expected=pin_text(address.pin), shown=pin_text(shown)
             )
         return
-    verify = verify_certificate_ip_address if _is_ip(address.host) else verify_certificate_hostname
+    verify = verify_certificate_ip_address if is_ip(address.host) else verify_certificate_hostname
     try:
         verify(certificate, address.host)
     except Exception:  # it is for somebody else, or what it holds makes no sense
@@ -75,7 +75,7 @@ def _check(certificate: Certificate, address: Address) -> None:
         ) from None
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
     return isIPAddress(host) or isIPv6Address(host)
 
 
@@ -99,7 +99,7 @@ class _Pinned:
 
     def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
-        if not _is_ip(self._address.host):
+        if not is_ip(self._address.host):
             connection.set_tlsext_host_name(self._address.host.encode("ascii"))
         connection.set_verify(
             SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, partial(self._judge, protocol)

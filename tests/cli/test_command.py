@@ -49,7 +49,10 @@ class HelpTests(SynchronousTestCase):
 
     def test_commands_that_do_something_have_examples(self) -> None:
         """The help of a command with arguments or options of its own shows how it is used."""
-        for path in "init", "id", "trust add", "rooms forget", "relay backup", "relay verify":
+        for path in (
+            *("init", "id", "trust add", "rooms forget", "relay backup", "relay verify"),
+            *("doctor", "completion"),
+        ):
             self.assertIn(f"  securechat {path} ", invoke(*path.split(), "--help").output + " ")
 
 

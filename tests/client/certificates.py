@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL.crypto import X509
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
+END = datetime(2090, 1, 1, tzinfo=UTC)
+
 
 class Authority:
     """Certifies whatever it is asked to."""
@@ -28,16 +30,21 @@ class Authority:
         return self._certificate.public_bytes(Encoding.PEM)
 
     def certificate(
-        self, *names: x509.GeneralName, key: ec.EllipticCurvePrivateKey | None = None
+        self,
+        *names: x509.GeneralName,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        end: datetime = END,
     ) -> x509.Certificate:
-        """Return a certificate for *names*."""
+        """Return a certificate for *names*, from 2020 until *end*."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        return self._certify("relay", key, names)
+        return self._certify("relay", key, names, end=end)
 
-    def server(self, *names: x509.GeneralName, highest: Any = TLSVersion.TLSv1_3) -> Any:
+    def server(
+        self, *names: x509.GeneralName, highest: Any = TLSVersion.TLSv1_3, end: datetime = END
+    ) -> Any:
         """Return what a TLS server with a certificate for *names*, and its chain, needs."""
         key: Any = ec.generate_private_key(ec.SECP256R1())
-        certificate: Any = self.certificate(*names, key=key)
+        certificate: Any = self.certificate(*names, key=key, end=end)
         return CertificateOptions(
             privateKey=key,
             certificate=certificate,
@@ -53,6 +60,7 @@ class Authority:
         names: Sequence[x509.GeneralName] = (),
         *,
         authority: bool = False,
+        end: datetime = END,
     ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
@@ -61,7 +69,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-            .not_valid_after(datetime(2090, 1, 1, tzinfo=UTC))
+            .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if names:
