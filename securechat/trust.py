@@ -39,10 +39,10 @@ from securechat.revocation import check_revocation
 from securechat.sealedfile import SealedFile
 from securechat.succession import check_succession
 from securechat.text import clean_name
-from securechat.trusted import How, Revoked, Trusted
+from securechat.trusted import How, Revoked, Trusted, Verification, Way
 
 TRUST_FILE = "trust"
-VERSION = 2
+VERSION = 3
 
 
 class TrustStore:
@@ -60,7 +60,8 @@ class TrustStore:
     @classmethod
     def open(cls, home: Path, identity: Identity) -> TrustStore:
         """Return the store of *identity* in the directory *home*; arguments as for `SealedFile`."""
-        return cls(SealedFile(home / TRUST_FILE, identity, "trust", VERSION, {1: _from_1}))
+        older = {1: _from_1, 2: _from_2}
+        return cls(SealedFile(home / TRUST_FILE, identity, "trust", VERSION, older))
 
     def refresh(self) -> None:
         """
@@ -107,7 +108,8 @@ class TrustStore:
         """
         Trust the identity *fp* under *petname*.
 
-        To add one again keeps its bundle, and lets a verified one stay verified.
+        To add one again keeps its bundle and that it was compared, and lets a verified one stay
+        verified.
 
         :raises BadPetname: if it is none.
         :raises PetnameTaken: if it is another's.
@@ -129,7 +131,12 @@ class TrustStore:
                 if holder is None:
                     raise AlreadyTrusted(petname=old.petname)
                 better = old if old.verified and not new.verified else new
-                new = attrs.evolve(better, bundle=new.bundle or old.bundle, before=old.before)
+                new = attrs.evolve(
+                    better,
+                    bundle=new.bundle or old.bundle,
+                    before=old.before,
+                    verification=old.verification,
+                )
             known.trusted[fp] = new
         return new
 
@@ -144,6 +151,19 @@ class TrustStore:
             if found is None:
                 raise NotTrusted(who=clean_name(petname))
             del known.trusted[found.fingerprint]
+        return found
+
+    def verify(self, fp: bytes, way: Way, when: datetime) -> Trusted:
+        """
+        Note that the user has compared the fingerprint *fp* with what its owner sees.
+
+        :raises NotTrusted: if *fp* is not trusted, or not any more.
+        """
+        with self._changing() as known:
+            if fp not in known.trusted:
+                raise NotTrusted(who=to_groups(fp))
+            found = attrs.evolve(known.trusted[fp], verification=Verification(way, when))
+            known.trusted[fp] = found
         return found
 
     def learn_bundle(self, fp: bytes, bundle: Bundle) -> None:
@@ -305,3 +325,10 @@ def _from_1(content: bytes) -> bytes:
     """Return *content* of version 1, which knew neither successors nor revocations, as of 2."""
     rows = (shaped(row, str, bytes, str, str, bytes, bytes) for row in decode(content))
     return encode([[*row, []] for row in rows], [])
+
+
+def _from_2(content: bytes) -> bytes:
+    """Return *content* of version 2, in which a voucher was all that was not verified, as of 3."""
+    trusted, revoked = shaped(decode(content), list, list)
+    rows = (shaped(row, str, bytes, str, str, bytes, bytes, list) for row in trusted)
+    return encode([[*row, int(row[2] == "succeeded" and not row[4]), []] for row in rows], revoked)

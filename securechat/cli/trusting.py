@@ -13,7 +13,7 @@ from securechat.cli.names import check_on_screen
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
-from securechat.cli.standing import came, described, described_revoked, shown_revoked
+from securechat.cli.standing import came, described, described_revoked, shown, shown_revoked
 from securechat.errors import (
     BadFingerprint,
     EncodingError,
@@ -100,9 +100,7 @@ def list_(home: Path, passphrase: Passphrase, as_json: bool) -> None:
     if not len(store):
         click.echo("You trust nobody yet: securechat trust add NAME FINGERPRINT", err=True)
     for each in store:
-        since = each.when.date().isoformat()
-        click.echo(f"{each.petname}  ({came(each, store)}, {since})")
-        click.echo(f"    {to_groups(each.fingerprint)}")
+        click.echo(f"{shown(each, store)}\n    {to_groups(each.fingerprint)}")
     for revoked in store.revoked:
         click.echo(f"{shown_revoked(revoked)}\n    {to_groups(revoked.fingerprint)}")
 
