@@ -56,7 +56,7 @@ def securechat(home: Path) -> None:
     \b
     To begin:
       securechat demo                         see a whole conversation, here and now
-      securechat init --name alice            make your identity
+      securechat init                         make your identity
       securechat id                           show its fingerprint, for your friends
       securechat trust add bob FINGERPRINT    trust a friend by theirs
       securechat chat ADDRESS                 enter a room; --found makes a new one
