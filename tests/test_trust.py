@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.encoding import Value, decode, encode
 from securechat.errors import (
     AlreadyTrusted,
+    BadPetname,
     BadSignature,
     BundleMismatch,
     DamagedFile,
@@ -27,7 +29,7 @@ from securechat.revocation import revocation
 from securechat.sealedfile import SealedFile
 from securechat.succession import succession
 from securechat.trust import TRUST_FILE, VERSION, TrustStore
-from securechat.trusted import Revoked, Trusted
+from securechat.trusted import Revoked, Trusted, Verification
 
 ALICE, BOB, CAROL, DAVE = (Identity.generate() for _ in range(4))
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
@@ -99,6 +101,77 @@ class StoreTests(SynchronousTestCase):
         self.store.add("bob", BOB.fingerprint, "vouched", later, BOB.bundle, ALICE.fingerprint)
         expected = Trusted("bob", BOB.fingerprint, "typed", NOON, bundle=BOB.bundle)
         self.assertEqual(list(self.store), [expected])
+
+    def test_verify(self) -> None:
+        """That the user compared a fingerprint is noted; all else stays, and so does this."""
+        bob = self.store.add("bob", BOB.fingerprint, "vouched", NOON, voucher=ALICE.fingerprint)
+        found = self.store.verify(BOB.fingerprint, "voice", LATER)
+        self.assertEqual(found, attrs.evolve(bob, verification=Verification("voice", LATER)))
+        self.assertTrue(found.verified)
+        self.store.add("bob", BOB.fingerprint, "vouched", LATER, BOB.bundle, ALICE.fingerprint)
+        expected = attrs.evolve(found, bundle=BOB.bundle)
+        self.assertEqual(list(self.store), [expected])
+        typed = self.store.add("bob", BOB.fingerprint, "typed", LATER)
+        self.assertEqual((typed.how, typed.verification), ("typed", found.verification))
+        self.store.verify(BOB.fingerprint, "qr", LATER)
+        _, now = self.store.follow(follows(BOB, CAROL), LATER)
+        self.assertEqual((now.verified, now.verification), (True, None))
+
+    def test_verify_nobody(self) -> None:
+        """Who is not trusted cannot be verified, whoever is meant by the name."""
+        self.store.add("bob", BOB.fingerprint, "typed", NOON)
+        error = self.assertRaises(NotTrusted, self.store.verify, CAROL.fingerprint, "voice", LATER)
+        self.assertIn(to_groups(CAROL.fingerprint), str(error))
+
+    def test_first_use_changes_nothing(self) -> None:
+        """Who was believed unattended is not verified, and takes no better word away."""
+        self.store.add("bob", BOB.fingerprint, "first-use", NOON)
+        self.assertEqual([each.verified for each in self.store], [False])
+        invited = self.store.add("bob", BOB.fingerprint, "invited", LATER)
+        self.store.add("bob", BOB.fingerprint, "first-use", LATER + timedelta(days=1))
+        self.assertEqual(list(self.store), [invited])
+
+    def test_add_all(self) -> None:
+        """Each of many is trusted, or it is told why not; one that is refused stops no other."""
+        self.store.add("dave", DAVE.fingerprint, "typed", NOON)
+        self.store.revoke(revocation(ALICE), NOON)
+        offers = [
+            ("alice", ALICE.bundle),
+            ("bob", BOB.bundle),
+            ("Dave", CAROL.bundle),
+            ("", CAROL.bundle),
+            ("carol", CAROL.bundle),
+            ("Bob", CAROL.bundle),
+            ("dave", DAVE.bundle),
+            ("rob", BOB.bundle),
+        ]
+        trial = self.store.add_all(offers, LATER, trial=True)
+        self.assertEqual([each.petname for each in self.store], ["dave"])
+        outcomes = self.store.add_all(offers, LATER)
+        self.assertEqual([*map(type, trial)], [*map(type, outcomes)])
+        self.assertEqual(
+            [*map(type, outcomes)],
+            [
+                IdentityRevoked,
+                Trusted,
+                PetnameTaken,
+                BadPetname,
+                Trusted,
+                PetnameTaken,
+                Trusted,
+                AlreadyTrusted,
+            ],
+        )
+        self.assertEqual([each.petname for each in self.store], ["dave", "bob", "carol"])
+        dave, bob, _ = self.store
+        self.assertEqual(bob, Trusted("bob", BOB.fingerprint, "file", LATER, bundle=BOB.bundle))
+        self.assertEqual((dave.how, dave.when, dave.bundle), ("typed", NOON, DAVE.bundle))
+
+    def test_add_all_better(self) -> None:
+        """Who was not verified is, once the owner's file is there."""
+        self.store.add("bob", BOB.fingerprint, "vouched", NOON, voucher=ALICE.fingerprint)
+        self.store.add_all([("bob", BOB.bundle)], LATER)
+        self.assertEqual([(each.how, each.verified) for each in self.store], [("file", True)])
 
     def test_remove(self) -> None:
         """Who was removed is trusted no more, and the petname is free."""
@@ -330,6 +403,7 @@ class FileStoreTests(StoreTests):
         self.store.add("bob", BOB.fingerprint, "file", NOON, BOB.bundle)
         self.store.add("Жанна", CAROL.fingerprint, "vouched", NOON, voucher=BOB.fingerprint)
         self.store.follow(follows(BOB, DAVE), LATER)
+        self.store.verify(DAVE.fingerprint, "in-person", LATER)
         self.store.revoke(revocation(CAROL), LATER)
         self.store.revoke(revocation(ALICE), LATER)
         again = self.open()
@@ -385,6 +459,29 @@ class FileStoreTests(StoreTests):
         SealedFile(self.home / TRUST_FILE, ALICE, "trust", VERSION).read()
         self.assertEqual(list(self.open()), expected[:1])
 
+    def test_file_of_version_2(self) -> None:
+        """What the second version wrote is read as it was meant: nobody better or worse known."""
+        fps = [each.fingerprint for each in (BOB, CAROL, DAVE)]
+        when, voucher = NOON.isoformat(), Identity.generate().fingerprint
+        old = [Identity.generate().fingerprint for _ in range(2)]
+        rows: list[Value] = [
+            ("bob", fps[0], "succeeded", when, b"", BOB.bundle.encode(), [old[0]]),
+            ("carol", fps[1], "succeeded", when, voucher, b"", [old[1]]),
+            ("dave", fps[2], "vouched", when, voucher, b"", []),
+        ]
+        revoked = Revoked(ALICE.fingerprint, revocation(ALICE), NOON, "al")
+        file = SealedFile(self.home / TRUST_FILE, ALICE, "trust", 2)
+        file.write(encode(rows, [revoked.value()]))
+        store = self.open()
+        self.assertEqual([each.verified for each in store], [True, False, False])
+        self.assertEqual([each.how for each in store], ["succeeded", "succeeded", "vouched"])
+        self.assertEqual([each.verification for each in store], [None] * 3)
+        self.assertEqual([each.before for each in store], [(old[0],), (old[1],), ()])
+        self.assertEqual(store.revoked, (revoked,))
+        store.verify(fps[1], "qr", LATER)
+        SealedFile(self.home / TRUST_FILE, ALICE, "trust", VERSION).read()
+        self.assertEqual([each.verified for each in self.open()], [True, True, False])
+
     def test_newer_file(self) -> None:
         """What a later version wrote is told as such, and left as it is."""
         SealedFile(self.home / TRUST_FILE, ALICE, "trust", VERSION + 1).write(b"")
@@ -393,19 +490,25 @@ class FileStoreTests(StoreTests):
     def test_nonsense(self) -> None:
         """Content of another shape, as only a faulty program could write, is refused."""
         fp, when = BOB.fingerprint, NOON.isoformat()
+        end = [[], 0, []]
         nonsense: list[Any] = [
             1,
-            ["bob", fp, "typed", when, b"", b""],
-            ["", fp, "typed", when, b"", b"", []],
-            ["bob", fp, "dreamt", when, b"", b"", []],
-            ["bob", fp, "typed", "noon", b"", b"", []],
-            ["bob", fp, "typed", when, b"", CAROL.bundle.encode(), []],
-            ["bob", fp, "typed", when, b"", encode(2), []],
-            ["bob", fp, "succeeded", when, b"", b"", []],
-            ["bob", fp, "typed", when, b"", b"", [fp[1:]]],
+            ["bob", fp, "typed", when, b"", b"", []],
+            ["", fp, "typed", when, b"", b"", *end],
+            ["bob", fp, "dreamt", when, b"", b"", *end],
+            ["bob", fp, "typed", "noon", b"", b"", *end],
+            ["bob", fp, "typed", when, b"", CAROL.bundle.encode(), *end],
+            ["bob", fp, "typed", when, b"", encode(2), *end],
+            ["bob", fp, "succeeded", when, b"", b"", *end],
+            ["bob", fp, "typed", when, b"", b"", [fp[1:]], 0, []],
+            ["bob", fp, "typed", when, b"", b"", [], 1, []],
+            ["bob", fp, "typed", when, b"", b"", [], 0, ["hearsay", when]],
+            ["bob", fp, "typed", when, b"", b"", [], 0, ["voice"]],
+            ["bob", fp, "typed", when, b"", b"", [], 0, ["voice", "noon"]],
         ]
         contents = [b"", encode(1), encode([]), *(encode([row], []) for row in nonsense)]
         contents += [encode([], [[fp, b"", "noon", ""]]), encode([], [[fp, when]])]
-        for version, content in [(1, encode(1)), (1, b""), *((VERSION, each) for each in contents)]:
+        older = [(1, encode(1)), (1, b""), (2, encode([])), (2, encode([1], []))]
+        for version, content in [*older, *((VERSION, each) for each in contents)]:
             SealedFile(self.home / TRUST_FILE, ALICE, "trust", version).write(content)
             self.assertRaises(DamagedFile, self.open)

@@ -14,7 +14,7 @@ from securechat.errors import BadPetname, BundleMismatch
 from securechat.fingerprint import short, to_groups
 from securechat.identity import Identity
 from securechat.revocation import revocation
-from securechat.trusted import Revoked, Trusted, check_petname
+from securechat.trusted import Revoked, Trusted, Verification, check_petname
 
 ALICE, BOB, CAROL = (Identity.generate() for _ in range(3))
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
@@ -62,17 +62,37 @@ class TrustedTests(SynchronousTestCase):
     """What is known of one identity."""
 
     def test_hearsay_is_never_verified(self) -> None:
-        """Whoever came by another's word is not verified; whom the user met is."""
-        for how in ("typed", "file"):
+        """Whoever came by another's word, or was just believed, is not verified; others are."""
+        for how in ("typed", "file", "invited"):
             self.assertTrue(Trusted("bob", BOB.fingerprint, how, NOON).verified)
         vouched = Trusted("bob", BOB.fingerprint, "vouched", NOON, ALICE.fingerprint)
         self.assertFalse(vouched.verified)
+        self.assertFalse(Trusted("bob", BOB.fingerprint, "first-use", NOON).verified)
+
+    def test_compared_is_verified(self) -> None:
+        """Whom the user has compared is verified, however the fingerprint came."""
+        compared = Verification("voice", NOON)
+        vouched = Trusted("bob", BOB.fingerprint, "vouched", NOON, ALICE.fingerprint)
+        first = Trusted("bob", BOB.fingerprint, "first-use", NOON)
+        for each in vouched, first, vouched.succeeded(CAROL.bundle, NOON):
+            self.assertFalse(each.verified)
+            self.assertTrue(attrs.evolve(each, verification=compared).verified)
+
+    def test_ways_to_compare(self) -> None:
+        """The ways are few, and no other is noted; the time is in UTC, to the second."""
+        with self.assertRaises(ValueError):
+            Verification("hearsay", NOON)  # type: ignore[arg-type]  # that is the point
+        with self.assertRaises(ValueError):
+            Verification("voice", datetime(2030, 1, 2))
+        self.assertEqual(Verification("qr", NOON.replace(microsecond=1)).when, NOON)
 
     def test_voucher(self) -> None:
         """There is a voucher exactly where somebody vouched, and a successor is one of somebody."""
         for how, voucher in (
             ("vouched", None),
             ("typed", ALICE.fingerprint),
+            ("invited", ALICE.fingerprint),
+            ("first-use", ALICE.fingerprint),
             ("dreamt", None),
             ("succeeded", None),
         ):
@@ -93,11 +113,19 @@ class TrustedTests(SynchronousTestCase):
                 later,
                 bundle=CAROL.bundle,
                 before=(BOB.fingerprint,),
+                was_verified=True,
             ),
         )
         self.assertTrue(new.verified)
         vouched = attrs.evolve(bob, how="vouched", voucher=ALICE.fingerprint)
         self.assertFalse(vouched.succeeded(CAROL.bundle, later).verified)
+        compared = attrs.evolve(vouched, verification=Verification("qr", NOON))
+        successor = compared.succeeded(CAROL.bundle, later)
+        self.assertEqual((successor.verified, successor.verification), (True, None))
+        first = attrs.evolve(bob, how="first-use")
+        self.assertFalse(first.succeeded(CAROL.bundle, later).verified)
+        with self.assertRaises(ValueError):
+            attrs.evolve(bob, was_verified=True)
         newest = new.succeeded(ALICE.bundle, later)
         self.assertEqual(newest.before, (BOB.fingerprint, CAROL.fingerprint))
 

@@ -16,6 +16,7 @@ from securechat.cli.dialling import advised, dialled, endpoint_option
 from securechat.cli.happenings import Happening
 from securechat.cli.identity import checked_name
 from securechat.cli.names import Names
+from securechat.cli.namesakes import Namesakes
 from securechat.cli.options import common, json_option, keep_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
@@ -112,11 +113,14 @@ def chat(
 
     async def converse(reactor: Any, state: StateDirectory) -> None:
         terminal = Terminal(reactor)
+        namesakes = Namesakes(names, lambda: client.rooms)
 
         def tell(event: Happening) -> None:
             line = view(event)
             if line is not None:
                 terminal.write(line)
+            for each in namesakes.after(event):
+                tell(each)
 
         try:
             questions = Questions(reactor, tell, somebody=os.isatty(0))

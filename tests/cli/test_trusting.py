@@ -121,7 +121,12 @@ class AddTests(TrustTestCase):
         """A name is never given from one identity to another without a word."""
         carol = self.friend("carol")["fingerprint"]
         self.ok("trust", "add", "bob", self.bob["fingerprint"])
-        self.assertIn("Choose another", self.fails(1, "trust", "add", "bob", carol))
+        complaint = self.fails(4, "trust", "add", "bob", carol)
+        self.assertIn("Choose another", complaint)
+        self.assertIn("THAT DO NOT BELONG TOGETHER", complaint)
+        self.assertIn(f"{self.bob['fingerprint']} {self.bob['words']}", complaint)
+        self.assertIn(carol, complaint)
+        self.assertEqual(self.trusted(), {"bob": self.bob["fingerprint"]})
 
     def test_file_that_is_no_bundle(self) -> None:
         """A file without a bundle is refused, whatever it holds."""
@@ -142,6 +147,7 @@ class AddTests(TrustTestCase):
                 "voucher": None,
                 "before": [],
                 "verified": True,
+                "compared": None,
             },
         )
         self.assertEqual(datetime.fromisoformat(shown["when"]).tzinfo, UTC)
@@ -168,6 +174,24 @@ class ListTests(TrustTestCase):
         rows = self.json("trust", "list")["trusted"]
         self.assertEqual([each["verified"] for each in rows], [False, True])
         self.assertEqual(rows[0]["voucher"], to_groups(dave))
+
+    def test_shows_how_each_was_compared(self) -> None:
+        """How a fingerprint came and how it was compared are two things, and both are shown."""
+        store = TrustStore.open(self.home, keyfile.load(self.home / keyfile.KEY_FILE, None))
+        carol, dave = (parse(self.friend(name)["fingerprint"]) for name in ("carol", "dave"))
+        store.add("carol", carol, "invited", datetime(2030, 1, 2, tzinfo=UTC))
+        store.add("dave", dave, "first-use", datetime(2030, 1, 2, tzinfo=UTC))
+        shown = self.ok("trust", "list")
+        self.assertIn("carol  (by an invite, 2030-01-02)\n", shown)
+        self.assertIn("dave  (believed at the first meeting, not verified by you, 2030", shown)
+        store.verify(dave, "voice", datetime(2030, 1, 3, tzinfo=UTC))
+        shown = self.ok("trust", "list")
+        self.assertIn("meeting, 2030-01-02; compared by voice, 2030-01-03)", shown)
+        rows = self.json("trust", "list")["trusted"]
+        self.assertEqual([each["verified"] for each in rows], [True, True])
+        self.assertEqual(rows[0]["compared"], None)
+        expected = {"how": "voice", "when": "2030-01-03T00:00:00+00:00"}
+        self.assertEqual(rows[1]["compared"], expected)
 
     def test_shows_successors(self) -> None:
         """Who took whose place is shown, and whether the user verified it."""
