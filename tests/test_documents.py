@@ -128,6 +128,8 @@ class ProtocolTests(SynchronousTestCase):
             wire.MAX_RESPONSE,
             wire.MAX_CHUNK,
             wire.MAX_CIPHERTEXT,
+            wire.PAKE,
+            wire.MAX_MAIL,
             wire.MAX_WORDS,
         ):
             self.assertIn(f"{size:,}", section(PROTOCOL, "Transport and lines"))
