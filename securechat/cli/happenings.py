@@ -85,6 +85,18 @@ class AskToLeave(RoomEvent):
 
 
 @attrs.frozen
+class InviteOpen(RoomEvent):
+    """
+    A friend can come into the room: *code* is for them alone, and is good once, for so many
+    *seconds*. *command* is what they type.
+    """
+
+    code: str
+    command: str
+    seconds: float
+
+
+@attrs.frozen
 class Notice:
     """*text* is what the user wanted to know, or one line of it."""
 

@@ -15,6 +15,7 @@ from securechat.cli.happenings import (
     Connecting,
     Entered,
     Happening,
+    InviteOpen,
     Left,
     NotDone,
     Notice,
@@ -31,6 +32,7 @@ from securechat.client.events import (
     MembersAsked,
     NewcomerAsks,
     NotVouched,
+    Paired,
     Refusal,
     Rejoining,
     StorageFailed,
@@ -163,6 +165,13 @@ class Wording:
                     f"you have left #{event.label}: the relay has stored it, and the next member "
                     "who is there makes new keys, without you"
                 )
+            case InviteOpen():
+                return (
+                    f"the code is {event.code}: tell it to your friend, so that nobody else hears "
+                    f"it. It is good once, for {minutes(event.seconds)}. They type: {event.command}"
+                )
+            case Paired():
+                return f"{name(event.friend)} has come with the code; you trust each other now"
             case Notice():
                 return event.text
             case NotDone():
@@ -319,6 +328,11 @@ class Wording:
         if not now or now == shown:
             return None
         return f"{shown} calls themselves {now}"
+
+
+def minutes(seconds: float) -> str:
+    """Return how long an invite is good, in words."""
+    return count(max(1, round(seconds / 60)), "minute")
 
 
 def _since(messages: int) -> str:
