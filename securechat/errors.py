@@ -272,6 +272,18 @@ class NotTrusted(SecureChatError):
 
 
 @_error
+class FingerprintDiffers(SecureChatError):
+    """
+    That is not the fingerprint by which you know {petname}{whose}. It was not noted as compared.
+    Say nothing to {petname} here that a stranger should not read, until you know which one is
+    theirs.
+    """
+
+    petname: str
+    whose: str = ""
+
+
+@_error
 class IdentityRevoked(SecureChatError):
     """
     {fingerprint} was revoked, with its own key: it may be in the hands of a thief, and is never
@@ -871,6 +883,13 @@ class BackupFailed(HistoryError):
 # The command
 
 
+@_error
+class NobodyToAsk(SecureChatError):
+    """There is no terminal to ask at: {instead}."""
+
+    instead: str
+
+
 class NoTerminal(SecureChatError):
     """
     There is no terminal to ask for the passphrase at: give it by --passphrase-file or
@@ -908,6 +927,24 @@ class NoBundle(SecureChatError):
 
     name: str
     what: str
+
+
+@_error
+class NoBackup(SecureChatError):
+    """
+    {name} holds no backup that can be used: {what}. "securechat id backup" makes one; if it was
+    copied, copy it again.
+    """
+
+    name: Path | str
+    what: str
+
+
+@_error
+class NothingToRemember(SecureChatError):
+    """The identity in {path} is not encrypted: there is no passphrase to remember."""
+
+    path: Path
 
 
 @_error

@@ -13,7 +13,7 @@ caller: no clock is read here.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from securechat.errors import (
     Malformed,
     NotTrusted,
     PetnameTaken,
+    SecureChatError,
     SuccessorOfRevoked,
 )
 from securechat.fingerprint import to_groups
@@ -90,7 +91,7 @@ class TrustStore:
 
     def by_name(self, petname: str) -> Trusted | None:
         """Return the trusted identity of that petname; case does not matter."""
-        return next((each for each in self if _key(each.petname) == _key(petname)), None)
+        return self._known.by_name(petname)
 
     def successor(self, fp: bytes) -> Trusted | None:
         """Return the trusted identity that took the place of *fp*, by one step or by several."""
@@ -120,25 +121,20 @@ class TrustStore:
         """
         new = Trusted(petname, fp, how, when, voucher, bundle)
         with self._changing() as known:
-            self._check_current(fp)
-            holder = self.by_name(new.petname)
-            if holder is not None and holder.fingerprint != fp:
-                raise PetnameTaken(
-                    petname=holder.petname, fingerprint=to_groups(holder.fingerprint)
-                )
-            old = known.trusted.get(fp)
-            if old is not None:
-                if holder is None:
-                    raise AlreadyTrusted(petname=old.petname)
-                better = old if old.verified and not new.verified else new
-                new = attrs.evolve(
-                    better,
-                    bundle=new.bundle or old.bundle,
-                    before=old.before,
-                    verification=old.verification,
-                )
-            known.trusted[fp] = new
-        return new
+            return known.add(new)
+
+    def add_all(
+        self, offers: Iterable[tuple[str, Bundle]], when: datetime, *, trial: bool = False
+    ) -> list[Trusted | SecureChatError]:
+        """
+        Trust identities whose bundles came by files, each under its petname, in one change. Of
+        one that is verified already only the bundle is learnt.
+
+        :param trial: change nothing, and return what would be.
+        :returns: for each what is known of it then, or why it is not trusted: see `add`.
+        """
+        with self._changing(trial=trial) as known:
+            return [known.try_to_add(petname, bundle, when) for petname, bundle in offers]
 
     def remove(self, petname: str) -> Trusted:
         """
@@ -147,7 +143,7 @@ class TrustStore:
         :raises NotTrusted: if there is none.
         """
         with self._changing() as known:
-            found = self.by_name(petname)
+            found = known.by_name(petname)
             if found is None:
                 raise NotTrusted(who=clean_name(petname))
             del known.trusted[found.fingerprint]
@@ -221,8 +217,8 @@ class TrustStore:
         with self._changing() as known:
             if said.old in known.revoked:
                 raise SuccessorOfRevoked(fingerprint=to_groups(said.old))
-            self._check_current(said.old)
-            self._check_current(said.new.fingerprint)
+            known.check_current(said.old)
+            known.check_current(said.new.fingerprint)
             was = known.trusted.get(said.old)
             if was is None:
                 raise NotTrusted(who=to_groups(said.old))
@@ -256,24 +252,18 @@ class TrustStore:
                     known.trusted[each.fingerprint] = each
         return left
 
-    def _check_current(self, fp: bytes) -> None:
-        """Check that *fp* is not one that was, by what was on disk at the begin of a change."""
-        if fp in self._known.revoked:
-            raise IdentityRevoked(fingerprint=to_groups(fp))
-        if (now := self.successor(fp)) is not None:
-            raise IdentitySucceeded(
-                fingerprint=to_groups(fp),
-                petname=now.petname,
-                successor=to_groups(now.fingerprint),
-            )
-
     @contextmanager
-    def _changing(self) -> Iterator[_Known]:
-        """Give a copy to change, which takes the place of what is known once it is on disk."""
+    def _changing(self, *, trial: bool = False) -> Iterator[_Known]:
+        """
+        Give a copy to change, which takes the place of what is known once it is on disk; of a
+        *trial* nothing stays.
+        """
         with nullcontext() if self._file is None else self._file.locked():
             self.refresh()
             known = _Known(dict(self._known.trusted), dict(self._known.revoked))
             yield known
+            if trial:
+                return
             if self._file is not None:
                 self._file.write(known.encode())
             self._known = known
@@ -296,6 +286,50 @@ class _Known:
 
     def successor(self, fp: bytes) -> Trusted | None:
         return next((each for each in self.trusted.values() if fp in each.before), None)
+
+    def by_name(self, petname: str) -> Trusted | None:
+        key = _key(petname)
+        return next((each for each in self.trusted.values() if _key(each.petname) == key), None)
+
+    def check_current(self, fp: bytes) -> None:
+        """:raises IdentityRevoked, IdentitySucceeded: if *fp* is one that was."""
+        if fp in self.revoked:
+            raise IdentityRevoked(fingerprint=to_groups(fp))
+        if (now := self.successor(fp)) is not None:
+            raise IdentitySucceeded(
+                fingerprint=to_groups(fp),
+                petname=now.petname,
+                successor=to_groups(now.fingerprint),
+            )
+
+    def add(self, new: Trusted) -> Trusted:
+        """:raises IdentityRevoked, IdentitySucceeded, PetnameTaken, AlreadyTrusted:"""
+        self.check_current(new.fingerprint)
+        holder = self.by_name(new.petname)
+        if holder is not None and holder.fingerprint != new.fingerprint:
+            raise PetnameTaken(petname=holder.petname, fingerprint=to_groups(holder.fingerprint))
+        old = self.trusted.get(new.fingerprint)
+        if old is not None:
+            if holder is None:
+                raise AlreadyTrusted(petname=old.petname)
+            new = attrs.evolve(
+                old if old.verified and not new.verified else new,
+                bundle=new.bundle or old.bundle,
+                before=old.before,
+                verification=old.verification,
+            )
+        self.trusted[new.fingerprint] = new
+        return new
+
+    def try_to_add(self, petname: str, bundle: Bundle, when: datetime) -> Trusted | SecureChatError:
+        try:
+            new = Trusted(petname, bundle.fingerprint, "file", when, bundle=bundle)
+            old = self.trusted.get(new.fingerprint)
+            if old is not None and old.verified:
+                new = attrs.evolve(old, petname=petname, bundle=bundle)
+            return self.add(new)
+        except SecureChatError as error:
+            return error
 
     def encode(self) -> bytes:
         return encode(

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from securechat.encoding import Value, decode, encode
 from securechat.errors import (
     AlreadyTrusted,
+    BadPetname,
     BadSignature,
     BundleMismatch,
     DamagedFile,
@@ -119,9 +120,7 @@ class StoreTests(SynchronousTestCase):
     def test_verify_nobody(self) -> None:
         """Who is not trusted cannot be verified, whoever is meant by the name."""
         self.store.add("bob", BOB.fingerprint, "typed", NOON)
-        error = self.assertRaises(
-            NotTrusted, self.store.verify, CAROL.fingerprint, "voice", LATER
-        )
+        error = self.assertRaises(NotTrusted, self.store.verify, CAROL.fingerprint, "voice", LATER)
         self.assertIn(to_groups(CAROL.fingerprint), str(error))
 
     def test_first_use_changes_nothing(self) -> None:
@@ -131,6 +130,48 @@ class StoreTests(SynchronousTestCase):
         invited = self.store.add("bob", BOB.fingerprint, "invited", LATER)
         self.store.add("bob", BOB.fingerprint, "first-use", LATER + timedelta(days=1))
         self.assertEqual(list(self.store), [invited])
+
+    def test_add_all(self) -> None:
+        """Each of many is trusted, or it is told why not; one that is refused stops no other."""
+        self.store.add("dave", DAVE.fingerprint, "typed", NOON)
+        self.store.revoke(revocation(ALICE), NOON)
+        offers = [
+            ("alice", ALICE.bundle),
+            ("bob", BOB.bundle),
+            ("Dave", CAROL.bundle),
+            ("", CAROL.bundle),
+            ("carol", CAROL.bundle),
+            ("Bob", CAROL.bundle),
+            ("dave", DAVE.bundle),
+            ("rob", BOB.bundle),
+        ]
+        trial = self.store.add_all(offers, LATER, trial=True)
+        self.assertEqual([each.petname for each in self.store], ["dave"])
+        outcomes = self.store.add_all(offers, LATER)
+        self.assertEqual([*map(type, trial)], [*map(type, outcomes)])
+        self.assertEqual(
+            [*map(type, outcomes)],
+            [
+                IdentityRevoked,
+                Trusted,
+                PetnameTaken,
+                BadPetname,
+                Trusted,
+                PetnameTaken,
+                Trusted,
+                AlreadyTrusted,
+            ],
+        )
+        self.assertEqual([each.petname for each in self.store], ["dave", "bob", "carol"])
+        dave, bob, _ = self.store
+        self.assertEqual(bob, Trusted("bob", BOB.fingerprint, "file", LATER, bundle=BOB.bundle))
+        self.assertEqual((dave.how, dave.when, dave.bundle), ("typed", NOON, DAVE.bundle))
+
+    def test_add_all_better(self) -> None:
+        """Who was not verified is, once the owner's file is there."""
+        self.store.add("bob", BOB.fingerprint, "vouched", NOON, voucher=ALICE.fingerprint)
+        self.store.add_all([("bob", BOB.bundle)], LATER)
+        self.assertEqual([(each.how, each.verified) for each in self.store], [("file", True)])
 
     def test_remove(self) -> None:
         """Who was removed is trusted no more, and the petname is free."""

@@ -7,19 +7,30 @@ the user's decision all the same, and what changes is shown whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from securechat import armour, revocation, succession
+from securechat.cli.conflicts import explained, warn
+from securechat.cli.drawing import groups_and_words
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
-from securechat.cli.standing import described, described_revoked
-from securechat.errors import BadSignature, EncodingError, NoCertificate, OwnCertificate
+from securechat.cli.standing import came, described, described_revoked
+from securechat.errors import (
+    AlreadyTrusted,
+    BadSignature,
+    EncodingError,
+    NoCertificate,
+    OwnCertificate,
+)
 from securechat.fingerprint import to_groups
+from securechat.succession import Succession
 from securechat.trust import TrustStore
 
 
@@ -93,18 +104,35 @@ def follow(home: Path, source: str, passphrase: Passphrase, as_json: bool) -> No
     _, identity = Profile.unlock(home, passphrase)
     if identity.fingerprint in (said.old, said.new.fingerprint):
         raise OwnCertificate(verb="follow")
-    was, now = TrustStore.open(home, identity).follow(certificate, datetime.now(UTC))
+    store = TrustStore.open(home, identity)
+    with _explained(store, said):
+        was, now = store.follow(certificate, datetime.now(UTC))
     if as_json:
         echo_json({"old": described(was), "new": described(now), "day": said.day.isoformat()})
         return
     name = now.petname
     click.echo(
-        f"{name} has a new identity, since {said.day.isoformat()} as both say:\n\n"
-        f"    old  {to_groups(was.fingerprint)}\n"
-        f"    new  {to_groups(now.fingerprint)}\n\n"
-        f"You trust the new one now, and the old one no more. If the old key may have been\n"
-        f'stolen, compare the new fingerprint with what {name} sees by "securechat id".'
+        f"{name} has a new identity, since {said.day.isoformat()} as both say. The old one, that "
+        f"came {came(was, store)}:\n\n{groups_and_words(was.fingerprint)}\n\n"
+        f"The new one:\n\n{groups_and_words(now.fingerprint)}\n\n"
+        "You trust the new one now, and the old one no more. If the old key may have been stolen,\n"
+        f"compare the new words with {name}: securechat trust verify {shlex.quote(name)}"
     )
+
+
+@contextmanager
+def _explained(store: TrustStore, said: Succession) -> Iterator[None]:
+    """Where the new identity is known by another name, or the place is taken, show both."""
+    what = "A certificate names a new identity of somebody whom you know."
+    new = said.new.fingerprint
+    try:
+        with explained(store, new, what):
+            yield
+    except AlreadyTrusted:
+        known = store.find(said.old)
+        if known is not None:
+            warn(what, known, store, new)
+        raise
 
 
 def read_text(name: str) -> str:

@@ -28,8 +28,11 @@ _CODES: tuple[tuple[int, tuple[type[errors.SecureChatError], ...]], ...] = (
         (
             errors.AdmissionRefused,
             errors.BundleMismatch,
+            errors.FingerprintDiffers,
             errors.FoundedAnew,
             errors.IdentityRevoked,
+            errors.IdentitySucceeded,
+            errors.PetnameTaken,
             errors.RelayForked,
             errors.RoomKnown,
             errors.SuccessorOfRevoked,

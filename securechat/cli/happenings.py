@@ -97,6 +97,18 @@ class InviteOpen(RoomEvent):
 
 
 @attrs.frozen
+class SameName(RoomEvent):
+    """
+    *member*, whom the user does not trust, calls itself by the name that the user has given to
+    *friend*. *voucher* has let it in.
+    """
+
+    member: bytes
+    friend: bytes
+    voucher: bytes
+
+
+@attrs.frozen
 class Notice:
     """*text* is what the user wanted to know, or one line of it."""
 

@@ -40,6 +40,7 @@ class Names:
     The names of the members of a room.
 
     :ivar me: the user's own fingerprint.
+    :ivar store: whom the user trusts.
     """
 
     def __init__(self, me: bytes, name: str, trust: TrustStore) -> None:
@@ -47,7 +48,7 @@ class Names:
         :param name: what the user says to be called.
         """
         self.me = me
-        self._trust = trust
+        self.store = trust
         self._said = {me: name}
 
     def hear(self, event: Named) -> bool:
@@ -65,7 +66,7 @@ class Names:
         """Return the name to show for the fingerprint *fp*."""
         if fp == self.me:
             return ME
-        trusted = self._trust.find(fp)
+        trusted = self.store.find(fp)
         if trusted is None:
             return f"{self.said(fp)} ({short(fp)})".lstrip()
         if any(
@@ -76,7 +77,11 @@ class Names:
 
     def trusted(self, petname: str) -> Trusted | None:
         """Return whom the user calls *petname*."""
-        return self._trust.by_name(petname)
+        return self.store.by_name(petname)
+
+    def namesake(self, fp: bytes) -> Trusted | None:
+        """Return whom the user calls what *fp* calls itself, if *fp* is somebody unknown."""
+        return None if fp == self.me or fp in self.store else self.store.by_name(self.said(fp))
 
     def said(self, fp: bytes) -> str:
         """Return what the member *fp* calls itself, empty if it has not said."""
@@ -84,7 +89,7 @@ class Names:
 
     def person(self, fp: bytes) -> dict[str, object]:
         """Return who *fp* is, for programs."""
-        trusted = self._trust.find(fp)
+        trusted = self.store.find(fp)
         return {
             "fingerprint": to_groups(fp),
             "name": trusted.petname if trusted else self._said.get(fp),

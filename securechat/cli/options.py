@@ -39,7 +39,10 @@ def home_option(**more: Any) -> Callable[[F], F]:
 
 
 def _home(ctx: click.Context, _: click.Parameter, value: Path | None) -> Path:
-    return value or ctx.find_root().params.get("home") or platformdirs.user_data_path("securechat")
+    parent = ctx.parent
+    while value is None and parent is not None:  # of the groups, the nearest one that has it
+        value, parent = parent.params.get("home"), parent.parent
+    return value or platformdirs.user_data_path("securechat")
 
 
 def passphrase_options(function: F) -> F:
@@ -78,9 +81,14 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask whether it is 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
 
+def somebody_types() -> bool:
+    """Return whether somebody sits at the terminal that is stdin, and can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()  # None: it was closed
+
+
 def sure(question: str, *, yes: bool) -> bool:
     """Return whether *question* is answered by a yes; where nobody can answer, it is."""
-    return yes or not sys.stdin.isatty() or click.confirm(question, err=True)
+    return yes or not somebody_types() or click.confirm(question, err=True)
 
 
 def common(function: F) -> F:

@@ -6,7 +6,6 @@ from securechat.fingerprint import to_groups
 from securechat.trust import TrustStore
 from securechat.trusted import Revoked, Trusted, Verification
 
-
 _CAME = {
     "typed": "by the fingerprint that you typed",
     "file": "by a file",
@@ -30,7 +29,9 @@ def came(trusted: Trusted, store: TrustStore) -> str:
         way = _CAME[trusted.how]
     else:
         voucher = store.find(trusted.voucher)
-        way = f"because {to_groups(trusted.voucher) if voucher is None else voucher.petname} vouched"
+        way = (
+            f"because {to_groups(trusted.voucher) if voucher is None else voucher.petname} vouched"
+        )
     return way if trusted.verified else f"{way}, not verified by you"
 
 

@@ -19,6 +19,7 @@ from securechat.cli.conversation import Acceptance, Conversation
 from securechat.cli.dialling import advised, dialled
 from securechat.cli.happenings import Happening
 from securechat.cli.names import Names
+from securechat.cli.namesakes import Namesakes
 from securechat.cli.profile import Profile
 from securechat.cli.questions import Questions
 from securechat.cli.running import run
@@ -99,11 +100,14 @@ class Talk:
         if not self.as_json:
             view = TextView(names, asks=self.asks, colour=colourful())
         terminal = Terminal(reactor)
+        namesakes = Namesakes(names, lambda: client.rooms)
 
         def tell(event: Happening) -> None:
             line = view(event)
             if line is not None:
                 terminal.write(line)
+            for each in namesakes.after(event):
+                tell(each)
 
         try:
             questions = Questions(reactor, tell, somebody=os.isatty(0))

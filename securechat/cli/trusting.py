@@ -9,11 +9,15 @@ from pathlib import Path
 import click
 
 from securechat.cli.certificates import follow, read_text, revoke
+from securechat.cli.conflicts import explained
+from securechat.cli.importing import import_
 from securechat.cli.names import check_on_screen
 from securechat.cli.options import common, echo_json, json_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
+from securechat.cli.showing import show
 from securechat.cli.standing import came, described, described_revoked, shown, shown_revoked
+from securechat.cli.verifying import verify
 from securechat.errors import (
     BadFingerprint,
     EncodingError,
@@ -27,7 +31,7 @@ from securechat.trust import TrustStore
 from securechat.trusted import How
 
 
-@click.group(short_help="Whom you trust: add, list, remove, revoke, follow.")
+@click.group(short_help="Whom you trust: add, import, verify, list, revoke…")
 @common
 def trust(home: Path) -> None:
     """
@@ -66,7 +70,8 @@ def add(
         raise OwnFingerprint
     store = TrustStore.open(home, identity)
     how: How = "typed" if bundle is None else "file"
-    added = store.add(name, fp, how, datetime.now(UTC), bundle)
+    with explained(store, fp, f"You are about to give the name {name} to another identity."):
+        added = store.add(name, fp, how, datetime.now(UTC), bundle)
     if as_json:
         echo_json(described(added))
         return
@@ -74,7 +79,7 @@ def add(
     if bundle is not None:
         click.echo(
             f"\n    {to_words(fp)}\n\nCompare this with what {added.petname} sees by "
-            '"securechat id": a file can be exchanged on its way.'
+            '"securechat id", by "securechat trust verify": a file can be exchanged on its way.'
         )
 
 
@@ -146,5 +151,5 @@ def _read(source: tuple[str, ...]) -> tuple[bytes, Bundle | None]:
     return bundle.fingerprint, bundle
 
 
-for each in revoke, follow:
+for each in import_, verify, show, revoke, follow:
     trust.add_command(each)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import attrs
 import click
 
-from securechat.cli.happenings import Happening
+from securechat.cli.happenings import Happening, SameName
 from securechat.cli.names import Names
 from securechat.cli.options import to_json
 from securechat.cli.wording import Wording
@@ -22,7 +22,7 @@ class View(Protocol):
     """One way to write what happens."""
 
     def __call__(self, event: Happening) -> str | None:
-        """Return the line that tells *event*, or None where there is nothing to tell."""
+        """Return the line, or lines, that tell *event*; None where there is nothing to tell."""
 
 
 class TextView:
@@ -45,6 +45,9 @@ class TextView:
                 return None
             case Message():
                 return printable(text)
+            case SameName():
+                lines = (f"! {printable(line)}".rstrip() for line in text.split("\n"))
+                return "\n".join(self._styled(line, fg="red", bold=True) for line in lines)
             case Alarm():
                 return self._styled(f"! {printable(text)}", fg="red", bold=True)
             case _:

@@ -1,9 +1,14 @@
-"""What happens, in words. Everything that others wrote becomes one harmless line here."""
+"""
+What happens, in words. Everything that others wrote becomes one harmless line here.
+
+Where there are several lines, the view makes each of them harmless by itself.
+"""
 
 from __future__ import annotations
 
 import shlex
 
+from securechat.cli.changed import changed
 from securechat.cli.happenings import (
     ArrivedLate,
     AsksAgain,
@@ -21,6 +26,7 @@ from securechat.cli.happenings import (
     Notice,
     NotSent,
     Returned,
+    SameName,
     Staying,
 )
 from securechat.cli.names import ME, Names
@@ -172,6 +178,8 @@ class Wording:
                 )
             case Paired():
                 return f"{name(event.friend)} has come with the code; you trust each other now"
+            case SameName():
+                return self._same_name(event)
             case Notice():
                 return event.text
             case NotDone():
@@ -328,6 +336,19 @@ class Wording:
         if not now or now == shown:
             return None
         return f"{shown} calls themselves {now}"
+
+    def _same_name(self, event: SameName) -> str | None:
+        friend = self._names.store.find(event.friend)
+        if friend is None:
+            return None  # the user trusts that one no more, by now
+        if event.voucher == event.member:
+            who = "who founded it"
+        elif event.voucher == event.friend:
+            who = f"whom {friend.petname} let in"
+        else:
+            who = f"whom {self._names.of(event.voucher)} let in"
+        what = f"Somebody in #{event.label}, {who}, goes by the name of {friend.petname}."
+        return "\n".join(changed(what, friend, self._names.store, event.member))
 
 
 def minutes(seconds: float) -> str:

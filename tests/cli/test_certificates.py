@@ -7,7 +7,7 @@ from pathlib import Path
 
 from securechat import armour, keyfile, revocation, succession
 from securechat.encoding import decode, encode
-from securechat.fingerprint import to_groups
+from securechat.fingerprint import to_groups, to_words
 from securechat.identity import Identity
 from tests.cli import CommandTestCase
 
@@ -112,11 +112,38 @@ class FollowTests(CertificateTestCase):
         """The new identity has the name of the old one; both are shown."""
         shown = self.ok("trust", "follow", self.succession(self.bob, self.new))
         self.assertIn("bob has a new identity, since 2030-01-02", shown)
-        self.assertIn(f"old  {to_groups(self.bob.fingerprint)}", shown)
-        self.assertIn(f"new  {to_groups(self.new.fingerprint)}", shown)
+        for each in self.bob, self.new:
+            self.assertIn(to_groups(each.fingerprint), shown)
+            self.assertIn(to_words(each.fingerprint), " ".join(shown.split()))
         self.assertEqual(self.trusted(), {"bob": to_groups(self.new.fingerprint)})
-        complaint = self.fails(1, "trust", "add", "rob", to_groups(self.bob.fingerprint))
+        complaint = self.fails(4, "trust", "add", "rob", to_groups(self.bob.fingerprint))
         self.assertIn("has a successor already", complaint)
+        self.assertIn("It is an earlier identity of bob", complaint)
+        self.assertIn("Do not trust it again", complaint)
+
+    def test_second_successor(self) -> None:
+        """Whoever names another successor is refused, and both are shown."""
+        self.ok("trust", "follow", self.succession(self.bob, self.new))
+        other = Identity.generate()
+        complaint = self.fails(4, "trust", "follow", self.succession(self.bob, other))
+        self.assertIn("A certificate names a new identity", complaint)
+        for each in self.new, other:
+            self.assertIn(to_words(each.fingerprint), complaint)
+        self.assertEqual(self.trusted(), {"bob": to_groups(self.new.fingerprint)})
+
+    def test_again(self) -> None:
+        """To follow the same certificate twice is told, and raises no alarm."""
+        self.ok("trust", "follow", self.succession(self.bob, self.new))
+        complaint = self.fails(4, "trust", "follow", self.succession(self.bob, self.new))
+        self.assertIn("has a successor already", complaint)
+        self.assertNotIn("BELONG TOGETHER", complaint)
+
+    def test_successor_with_a_name_of_its_own(self) -> None:
+        """Where the new identity is trusted under another name, both are shown."""
+        self.ok("trust", "add", "rob", to_groups(self.new.fingerprint))
+        complaint = self.fails(1, "trust", "follow", self.succession(self.bob, self.new))
+        self.assertIn("You trust it already, as rob", complaint)
+        self.assertIn(to_words(self.bob.fingerprint), complaint)
 
     def test_json(self) -> None:
         """A script reads who was and who is."""

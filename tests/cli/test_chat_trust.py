@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from securechat.fingerprint import short, to_groups, to_words
+from securechat.trust import TrustStore
 from tests.cli.chatting import ChatTestCase
 
 
@@ -66,6 +69,28 @@ class TrustTests(ChatTestCase):
         await alice.says(rf"bob \({fp}\): I am Bob!")
         bob.type("No, I am")
         await alice.says(rf"bob \({short(self.fp(self.bob))}\): No, I am")
+
+    async def test_name_of_a_friend(self) -> None:
+        """Who comes by a friend's name is no friend: both identities are shown, once."""
+        alice = await self.founder()
+        self.trust(self.alice, self.carol)
+        store = TrustStore.open(self.alice, self.identities[self.alice])
+        store.remove("bob")
+        store.add("Bob", bytes(32), "typed", datetime.now(UTC))
+        self.trust(self.carol, self.alice)
+        self.trust(self.carol, self.bob)
+        self.trust(self.bob, self.carol)
+        carol = self.chat(self.carol)
+        await carol.says("you are in #lobby")
+        bob = self.chat(self.bob)
+        await alice.says("! @+\n! @ +A NAME AND A FINGERPRINT THAT DO NOT BELONG TOGETHER")
+        await alice.says("! Somebody in #lobby, whom carol let in, goes by the name of Bob\\.")
+        await alice.says(f"! +{to_groups(bytes(32))}")
+        await alice.says(f"! +{to_groups(self.fp(self.bob))}")
+        await alice.says("! What is safe:")
+        bob.type("it is me")
+        await alice.says(rf"bob \({short(self.fp(self.bob))}\): it is me")
+        self.assertEqual(alice.output.count("BELONG TOGETHER"), 1)
 
     async def test_room_becomes_confirmed(self) -> None:
         """Once somebody trusted, who is not the voucher, has spoken, the room is confirmed."""

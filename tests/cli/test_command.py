@@ -49,7 +49,8 @@ class HelpTests(SynchronousTestCase):
 
     def test_commands_that_do_something_have_examples(self) -> None:
         """The help of a command with arguments or options of its own shows how it is used."""
-        for path in "init", "id", "trust add", "rooms forget", "relay backup", "relay verify":
+        paths = "init", "id", "trust add", "rooms forget", "relay backup", "relay verify"
+        for path in (*paths, "trust import", "trust verify", "trust show"):
             self.assertIn(f"  securechat {path} ", invoke(*path.split(), "--help").output + " ")
 
 
@@ -111,6 +112,12 @@ class ErrorTests(CommandTestCase):
         self.assertEqual(CliRunner(env=environment).invoke(securechat, ["id"]).exit_code, 0)
         result = CliRunner(env=environment).invoke(securechat, ["id", "--home", self.mktemp()])
         self.assertEqual(result.exit_code, 1)
+
+    def test_home_of_a_group(self) -> None:
+        """``--home`` counts between a group and its command, too: the nearest one before it."""
+        other = Path(self.mktemp()).absolute()
+        self.init(home=other)
+        self.ok("trust", "--home", other, "list")
 
     def test_home_by_default(self) -> None:
         """Otherwise it is the platform's directory for a user's data."""

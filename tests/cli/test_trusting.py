@@ -121,7 +121,12 @@ class AddTests(TrustTestCase):
         """A name is never given from one identity to another without a word."""
         carol = self.friend("carol")["fingerprint"]
         self.ok("trust", "add", "bob", self.bob["fingerprint"])
-        self.assertIn("Choose another", self.fails(1, "trust", "add", "bob", carol))
+        complaint = self.fails(4, "trust", "add", "bob", carol)
+        self.assertIn("Choose another", complaint)
+        self.assertIn("THAT DO NOT BELONG TOGETHER", complaint)
+        self.assertIn(f"{self.bob['fingerprint']} {self.bob['words']}", complaint)
+        self.assertIn(carol, complaint)
+        self.assertEqual(self.trusted(), {"bob": self.bob["fingerprint"]})
 
     def test_file_that_is_no_bundle(self) -> None:
         """A file without a bundle is refused, whatever it holds."""

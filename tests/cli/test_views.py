@@ -22,6 +22,7 @@ from securechat.cli.happenings import (
     Happening,
     NotSent,
     Returned,
+    SameName,
 )
 from securechat.cli.names import Names
 from securechat.cli.views import JSONView, TextView
@@ -44,7 +45,7 @@ from securechat.errors import (
     RelaySilent,
     StateNotKept,
 )
-from securechat.fingerprint import short, to_groups
+from securechat.fingerprint import short, to_groups, to_words
 from securechat.group import events as room_events
 from securechat.group.detail import Why
 from securechat.group.events import Alarm, FramesMissing, Message, Named, Reason, RoomEvent
@@ -97,11 +98,13 @@ class TextTests(SynchronousTestCase):
     """Lines for people."""
 
     def setUp(self) -> None:
-        self.view = TextView(names(), asks=False, colour=False)
+        self.names = names()
+        self.view = TextView(self.names, asks=False, colour=False)
 
     def test_every_event_has_a_line_or_none(self) -> None:
         """Whatever happens is told in one line, or is nothing to tell a person."""
         silent = {"RoomEvent", "Replaying", "CaughtUp", "Delivered", "Vouched", "Failed"}
+        silent |= {"SameName"}  # as that of a friend who is trusted no more
         for event in every_happening():
             line = TextView(names(), asks=False, colour=False)(event)
             name = type(event).__name__
@@ -124,6 +127,25 @@ class TextTests(SynchronousTestCase):
             self.assertIn(f"! ALARM, {reason.value}: ", line)
             self.assertEqual("bob" in line, "{who}" in ALARMS[reason])
         self.assertIn("somebody", self.view(Alarm("lobby", Reason.FORGED, None, 3)) or "")
+
+    def test_name_of_a_friend(self) -> None:
+        """Each line of the warning is an alarm's, whole in colour; nobody's words are in it."""
+        store = self.names.store
+        self.names.hear(Named("lobby", EVE, "bob"))
+        for voucher, who in (SAM, f"\\({short(SAM)}\\) let"), (BOB, "bob let"), (EVE, "founded it"):
+            text = self.view(SameName("lobby", EVE, BOB, voucher))
+            assert text is not None
+            lines = text.split("\n")
+            self.assertTrue(all(line == "!" or line.startswith("! ") for line in lines), lines)
+            self.assertRegex(" ".join(text.split()), f"Somebody in #lobby, whom? !?.*{who}")
+            words = " ".join(text.replace("!", "").split())
+            for fp in BOB, EVE:
+                self.assertIn(f"{to_groups(fp)} {to_words(fp)}", words)
+        coloured = TextView(self.names, asks=False, colour=True)(SameName("lobby", EVE, BOB, EVE))
+        for line in (coloured or "").split("\n"):
+            self.assertRegex(line, r"\A\x1b\[31m\x1b\[1m![^\x1b]*\x1b\[0m\Z")
+        store.remove("bob")
+        self.assertIsNone(self.view(SameName("lobby", EVE, BOB, EVE)))
 
     def test_reconnection(self) -> None:
         """Who was away reads when the next try is, and when all is here; nobody else does."""
