@@ -27,6 +27,8 @@ from securechat.trusted import Trusted
 ENTER_SECONDS = 120.0
 """How long a friend who has come with the code may take until they are in the room."""
 
+_SHORT = 30  # characters of a name in a line that has to fit into one of the terminal
+
 
 async def host(inside: Inside, address: Address, petname: str | None, *, as_json: bool) -> None:
     """
@@ -47,7 +49,7 @@ async def host(inside: Inside, address: Address, petname: str | None, *, as_json
     try:
         waiting.begin("waiting for your friend", invitation.seconds)
         friend = await invitation.friend
-        waiting.begin(f"waiting for {friend.petname} to come in", ENTER_SECONDS)
+        waiting.begin(f"waiting for {friend.petname[:_SHORT]} to come in", ENTER_SECONDS)
         await _entered(inside, friend)
     finally:
         waiting.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from io import StringIO
 from typing import Any
 
 from click import Abort
@@ -36,7 +37,9 @@ class AskedTests(SynchronousTestCase):
         self.patch(builtins, "input", line)
         stdin: Any = self
         self.terminal = terminal
+        self.complaints = StringIO()
         self.patch(sys, "stdin", stdin)
+        self.patch(sys, "stderr", self.complaints)
         return prompts
 
     def isatty(self) -> bool:
@@ -47,6 +50,9 @@ class AskedTests(SynchronousTestCase):
         prompts = self.type("7 piano", "7-piano-catcus", "7 pian cact")
         self.assertEqual(asked(), Code(7, "piano-cactus"))
         self.assertEqual(prompts, ["Code: "] * 3)
+        first, second = self.complaints.getvalue().splitlines()
+        self.assertIn("it has 2 words after the number, not 1", first)
+        self.assertIn("the second word is not on the list", second)
 
     def test_enough(self) -> None:
         """After some slips it is an error."""
