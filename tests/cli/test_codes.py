@@ -8,14 +8,18 @@ from io import StringIO
 from typing import Any
 
 from click import Abort
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.address import Address
 from securechat.cli.codes import TRIES, asked
-from securechat.cli.hosting import Waiting
-from securechat.errors import BadCode
+from securechat.cli.happenings import InviteOpen, Notice
+from securechat.cli.hosting import ENTER_SECONDS, Waiting, host
+from securechat.cli.talking import Inside
+from securechat.errors import BadCode, NotInYet
 from securechat.pairing import Code
+from securechat.testing import Network
 from tests.cli import CommandTestCase, invoke
 
 ADDRESS = Address(host="relay.example").in_room("lobby")
@@ -106,10 +110,14 @@ class ArgumentTests(CommandTestCase):
 
 
 class Shown:
-    """A terminal that remembers what was shown below the lines."""
+    """A terminal that remembers what was written, and what was shown below the lines."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        self.lines.append(line)
 
     def show(self, text: str) -> None:
         self.texts.append(text)
@@ -147,3 +155,52 @@ class WaitingTests(SynchronousTestCase):
         waiting.begin("waiting", 60)
         waiting.end()
         self.assertEqual((terminal.texts, clock.getDelayedCalls()), ([], []))
+
+
+class HostTests(SynchronousTestCase):
+    """The inviter's command, with a relay in memory."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.alice, self.bob = self.network.client("alice"), self.network.client("bob")
+        room = self.network.get(self.alice.chat.found("lobby"))
+        self.terminal = Shown()
+        self.told: list[object] = []
+        shown: Any = self.terminal
+        tell = self.told.append
+        inside = Inside(self.network.clock, self.alice.chat, room, shown, tell)
+        self.hosting = Deferred.fromCoroutine(host(inside, ADDRESS, None, as_json=True))
+        self.network.settle()
+
+    def accept(self) -> None:
+        """Let Bob come with the code."""
+        (opened,) = self.told
+        assert isinstance(opened, InviteOpen)
+        self.network.get(self.bob.chat.accept(opened.code, "lobby"))
+        self.assertNoResult(self.hosting)
+
+    def test_friend_who_comes_in(self) -> None:
+        """It ends once the friend is in the room, and says how to talk."""
+        self.accept()
+        self.network.get(self.bob.chat.join("lobby"))
+        self.successResultOf(self.hosting)
+        command = "securechat chat securechat://relay.example/lobby"
+        self.assertEqual(self.told[-1], Notice(f"bob is in the room. To talk: {command}"))
+
+    def test_friend_who_does_not_come_in(self) -> None:
+        """Who is trusted and does not come in is not waited for without end."""
+        self.accept()
+        self.network.turn(ENTER_SECONDS - 1, step=1)
+        self.assertNoResult(self.hosting)
+        self.network.turn(1)
+        self.failureResultOf(self.hosting, NotInYet)
+
+    def test_friend_who_is_there_already(self) -> None:
+        """Who is a member already need not come in."""
+        self.alice.trust(self.bob)
+        self.bob.trust(self.alice)
+        self.network.get(self.bob.chat.join("lobby"))
+        (opened,) = self.told
+        assert isinstance(opened, InviteOpen)
+        self.network.get(self.bob.chat.accept(opened.code, "lobby"))
+        self.successResultOf(self.hosting)
