@@ -18,12 +18,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import textwrap
 
 from securechat.errors import EncodingError
 
 MAX_LENGTH = 65536
-"""The longest text that is searched for a block, in characters."""
+"""The longest text that is searched for a block, in characters, if nobody says otherwise."""
 
 _WIDTH = 64
 
@@ -40,18 +39,20 @@ def wrap(kind: str, data: bytes, *, comment: str) -> str:
     :param comment: one line for people to read.
     """
     begin, end = _lines(kind)
-    body = textwrap.wrap(base64.b64encode(data).decode("ascii"), _WIDTH)
+    text = base64.b64encode(data).decode("ascii")
+    body = [text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
     return "\n".join([begin, f"# {comment}", *body, end, ""])
 
 
-def unwrap(kind: str, text: str) -> tuple[bytes, str]:
+def unwrap(kind: str, text: str, *, most: int = MAX_LENGTH) -> tuple[bytes, str]:
     """
     Return the data and the comment ("" if there is none) of the one block in *text*.
 
+    :param most: how long the text may be, in characters.
     :raises EncodingError: if there is not exactly one block of this kind, or it is damaged.
     """
     name = kind.lower()
-    if len(text) > MAX_LENGTH:
+    if len(text) > most:
         raise EncodingError(what=f"the text is too long to be a {name}")
     begin, end = map(re.escape, _lines(kind))
     blocks = re.findall(f"{begin}(.*?){end}", text, re.DOTALL)

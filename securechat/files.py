@@ -98,6 +98,45 @@ def write_private(path: Path, data: bytes, *, replace: bool = False) -> None:
     _sync(path.parent)
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """
+    Write *data* to the new file *path*, with mode 0600 and durably, in any directory: on a disk
+    that is carried away, say, which may know no modes. So it has to be encrypted.
+
+    :raises FileExists: if there is one already.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise FileExists(path=path) from None
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        os.unlink(path)
+        error.filename = str(path)
+        raise
+    _sync(path.parent)
+
+
+def exchange(new: Path, place: Path, aside: Path) -> None:
+    """
+    Put the directory *new* in the place of the directory *place*, and that one *aside*; all are
+    in one directory, and there is no *aside*.
+
+    :raises OSError: if that cannot be done; all is as it was then.
+    """
+    os.rename(place, aside)
+    try:
+        os.rename(new, place)
+    except OSError:
+        os.rename(aside, place)
+        raise
+    _sync(place.parent)
+
+
 def private_file(path: Path) -> int:
     """
     Open the file *path* to read and write, made empty with mode 0600 where there is none.

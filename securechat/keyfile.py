@@ -127,17 +127,7 @@ def save(
     :raises FileExists: if there is such a file; it is never overwritten.
     :raises NotPrivate: if others have access to the directory.
     """
-    secret = identity.encode()
-    if passphrase is None:
-        fields: list[Any] = [_MAGIC, VERSION, [], b"", b"", secret]
-    elif not passphrase:
-        raise EmptyPassphrase
-    else:
-        salt, nonce = map(primitives.random_bytes, (_SALT_LENGTH, primitives.NONCE_LENGTH))
-        header: list[Any] = [_MAGIC, VERSION, list(attrs.astuple(kdf)), salt, nonce]
-        key = kdf.derive(passphrase, salt)
-        fields = [*header, primitives.encrypt(key, nonce, secret, encode(*header))]
-    write_private(path, encode(*fields, primitives.digest("file", *fields)))
+    write_private(path, lock(_MAGIC, VERSION, identity.encode(), passphrase, kdf))
 
 
 def needs_passphrase(path: Path) -> bool:
@@ -161,25 +151,9 @@ def load(path: Path, passphrase: bytes | None) -> Identity:
     :raises NotEncrypted: if there is one, and it is not: somebody may have put it there.
     :raises WrongPassphrase: if it does not open with this one.
     """
-    *header, box = _read(path)
-    _, _, parameters, salt, nonce = header
-    if passphrase is None:
-        if parameters:
-            raise PassphraseNeeded(path=path)
-        secret = box
-    elif not parameters:
-        raise NotEncrypted(path=path)
-    else:
-        try:
-            key = Argon2Parameters(*parameters).derive(passphrase, salt)
-        except (TypeError, ValueError):
-            raise DamagedFile(path=path, what="its Argon2 parameters are out of bounds") from None
-        try:
-            secret = primitives.decrypt(key, nonce, box, encode(*header))
-        except BadCiphertext:
-            raise WrongPassphrase(path=path) from None
+    fields = _read(path)
     try:
-        return Identity.decode(secret)
+        return Identity.decode(unlock(fields, passphrase, path))
     except EncodingError as error:
         raise DamagedFile(path=path, what=error.what) from None
 
@@ -187,15 +161,76 @@ def load(path: Path, passphrase: bytes | None) -> Identity:
 def _read(path: Path) -> list[Any]:
     """Return the six fields before the checksum of the key file *path*."""
     try:
-        fields = decode(read_private(path, _MAX_LENGTH))
-        if fields[:1] != [_MAGIC]:
-            raise EncodingError(what="it is no key file of securechat")
-        check_version(fields[1:], f"key file {path}", VERSION)
-        *fields, checksum = shaped(fields, str, int, list, bytes, bytes, bytes, bytes)
-        if checksum != primitives.digest("file", *fields):
-            raise EncodingError(what="its checksum is wrong")
+        return parse(read_private(path, _MAX_LENGTH), _MAGIC, VERSION, "key file", path)
     except FileNotFoundError:
         raise NoIdentity(path=path) from None
     except EncodingError as error:
         raise DamagedFile(path=path, what=error.what) from None
+
+
+# What is encrypted under a passphrase, whatever it is
+
+
+def lock(
+    magic: str, version: int, secret: bytes, passphrase: bytes | None, kdf: Argon2Parameters
+) -> bytes:
+    """
+    Return *secret* under *passphrase*, None: not encrypted, as the array that stands above.
+
+    :raises EmptyPassphrase: if *passphrase* is.
+    """
+    if passphrase is None:
+        fields: list[Any] = [magic, version, [], b"", b"", secret]
+    elif not passphrase:
+        raise EmptyPassphrase
+    else:
+        salt, nonce = map(primitives.random_bytes, (_SALT_LENGTH, primitives.NONCE_LENGTH))
+        header: list[Any] = [magic, version, list(attrs.astuple(kdf)), salt, nonce]
+        key = kdf.derive(passphrase, salt)
+        fields = [*header, primitives.encrypt(key, nonce, secret, encode(*header))]
+    return encode(*fields, primitives.digest("file", *fields))
+
+
+def parse(data: bytes, magic: str, version: int, kind: str, path: Path) -> list[Any]:
+    """
+    Return the six fields before the checksum of *data*, which `lock` has made.
+
+    :param kind: what it is, in words.
+    :param path: where it was, for the errors.
+    :raises EncodingError: if `lock` has not, with this *magic*.
+    :raises UnsupportedVersion: if another version of securechat wrote it.
+    """
+    fields = decode(data)
+    if fields[:1] != [magic]:
+        raise EncodingError(what=f"it is no {kind} of securechat")
+    check_version(fields[1:], f"{kind} {path}", version)
+    *fields, checksum = shaped(fields, str, int, list, bytes, bytes, bytes, bytes)
+    if checksum != primitives.digest("file", *fields):
+        raise EncodingError(what="its checksum is wrong")
     return fields
+
+
+def unlock(fields: list[Any], passphrase: bytes | None, path: Path) -> bytes:
+    """
+    Return the secret in *fields*, which `parse` has returned.
+
+    :raises EncodingError: if it would cost too much to open.
+    :raises PassphraseNeeded, NotEncrypted, WrongPassphrase: as `load`.
+    """
+    *header, box = fields
+    _, _, parameters, salt, nonce = header
+    if passphrase is None:
+        if parameters:
+            raise PassphraseNeeded(path=path)
+        secret: bytes = box
+        return secret
+    if not parameters:
+        raise NotEncrypted(path=path)
+    try:
+        key = Argon2Parameters(*parameters).derive(passphrase, salt)
+    except (TypeError, ValueError):
+        raise EncodingError(what="its Argon2 parameters are out of bounds") from None
+    try:
+        return primitives.decrypt(key, nonce, box, encode(*header))
+    except BadCiphertext:
+        raise WrongPassphrase(path=path) from None

@@ -11,7 +11,15 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat.errors import DamagedFile, FileExists, NotPrivate
-from securechat.files import locked, private_directory, read_private, told, write_private
+from securechat.files import (
+    exchange,
+    locked,
+    private_directory,
+    read_private,
+    told,
+    write_new,
+    write_private,
+)
 
 
 def mode(path: Path) -> int:
@@ -95,6 +103,40 @@ class FileTests(SynchronousTestCase):
     def test_no_file(self) -> None:
         """Where there is no file, the ordinary error says so."""
         self.assertRaises(FileNotFoundError, read_private, self.path, 9)
+
+    def test_new_file_anywhere(self) -> None:
+        """A new file is the user's alone, in whatever directory, and never takes a place."""
+        self.home.mkdir(mode=0o755, parents=True)
+        write_new(self.path, b"content")
+        self.assertEqual((self.path.read_bytes(), mode(self.path)), (b"content", 0o600))
+        self.assertRaises(FileExists, write_new, self.path, b"other")
+        self.assertEqual(self.path.read_bytes(), b"content")
+
+    def test_new_file_that_cannot_be_written(self) -> None:
+        """A file that could not be written whole is not there, and the error names it."""
+
+        def full(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.home.mkdir(parents=True)
+        self.patch(os, "fsync", full)
+        error = self.assertRaises(OSError, write_new, self.path, b"content")
+        self.assertEqual(error.filename, str(self.path))
+        self.assertFalse(self.path.exists())
+
+    def test_exchange(self) -> None:
+        """A directory takes the place of another, which is aside then; or all stays."""
+        new, aside = self.home.with_name("new"), self.home.with_name("aside")
+        for each in self.home, new:
+            each.mkdir(parents=True)
+            (each / each.name).touch()
+        exchange(new, self.home, aside)
+        self.assertEqual([*self.home.iterdir()], [self.home / "new"])
+        self.assertEqual([*aside.iterdir()], [aside / "home"])
+        other = self.home.with_name("other")
+        self.assertRaises(OSError, exchange, new, self.home, other)
+        self.assertEqual([*self.home.iterdir()], [self.home / "new"])
+        self.assertFalse(other.exists())
 
     def test_lock(self) -> None:
         """While one program holds the lock another cannot have it, and afterwards it can."""

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from securechat import keyfile
+from securechat.cli.identity import asked_name
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
-from securechat.errors import BadPetname
 from securechat.identity import Identity
-from securechat.trusted import check_petname
 
 
 def unlock_or_make(
@@ -33,7 +32,7 @@ def unlock_or_make(
         err=True,
     )
     if name is None:
-        name = click.prompt("What do you want to be called", value_proc=_checked, err=True)
+        name = asked_name()
     identity = Identity.generate()
     keyfile.create(home, identity, passphrase.new())
     profile = Profile(name, identity.bundle)
@@ -45,10 +44,3 @@ def unlock_or_make(
         err=True,
     )
     return profile, identity
-
-
-def _checked(text: str) -> str:
-    try:
-        return check_petname(text.strip())
-    except BadPetname as error:
-        raise click.UsageError(error.what) from None

@@ -19,7 +19,9 @@ from securechat.cli.leaving import leave
 from securechat.cli.members import members
 from securechat.cli.options import home_option, version_option
 from securechat.cli.relay import relay
+from securechat.cli.revoking import revoke
 from securechat.cli.rooms import rooms
+from securechat.cli.rotating import rotate
 from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
 from securechat.errors import SecureChatError
@@ -57,12 +59,13 @@ def securechat(home: Path) -> None:
     \b
     To begin:
       securechat demo                         see a whole conversation, here and now
-      securechat init --name alice            make your identity
+      securechat init                         make your identity
       securechat invite ADDRESS               found a room, and a code for a friend
       securechat accept ADDRESS               come in by the code of a friend
       securechat chat ADDRESS                 enter a room again, and talk
       securechat id                           show your fingerprint: friends can trust
       securechat trust add bob FINGERPRINT    each other by theirs, without a code
+      securechat trust verify bob             compare it with your friend
       securechat history ADDRESS              show what was said there, if you kept it
       securechat leave ADDRESS                leave it for good
 
@@ -76,7 +79,7 @@ def securechat(home: Path) -> None:
 
 
 for each in (
-    *(demo, init, id_, succeed, trust),
+    *(demo, init, id_, rotate, succeed, revoke, trust),
     *(chat, invite, accept, members, leave, kick, policy, renew, history, rooms),
     relay,
 ):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shlex
-import sys
-import textwrap
-from io import StringIO
 from pathlib import Path
 
 import click
-import segno
 
 from securechat import keyfile
-from securechat.cli.colour import colourful
-from securechat.cli.options import common, echo_json, json_option, passphrase_options
+from securechat.cli.drawing import groups_and_words, has_room, qr
+from securechat.cli.keeping import backup, restore
+from securechat.cli.options import (
+    common,
+    echo_json,
+    json_option,
+    passphrase_options,
+    somebody_types,
+)
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
+from securechat.cli.remembering import forget, remember
 from securechat.errors import BadPetname, IdentityExists
 from securechat.fingerprint import to_groups, to_words
 from securechat.identity import Identity
@@ -24,18 +28,15 @@ from securechat.trusted import check_petname
 
 def checked_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Return the name *value*, if it can be one: what others can keep as it is."""
-    try:
-        return value if value is None else check_petname(value)
-    except BadPetname as error:
-        raise click.BadParameter(error.what) from None
+    return None if value is None else _named(value)
 
 
 @click.command(short_help="Make your identity.")
 @click.option(
     "--name",
-    required=True,
     callback=checked_name,
-    help="What you go by. You say it when you enter a room; others may call you otherwise.",
+    help="What you go by, if you are not to be asked. You say it when you enter a room; others may "
+    "call you otherwise.",
 )
 @click.option(
     "--no-passphrase",
@@ -45,7 +46,9 @@ def checked_name(_: click.Context, __: click.Parameter, value: str | None) -> st
 @passphrase_options
 @json_option
 @common
-def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_json: bool) -> None:
+def init(
+    home: Path, name: str | None, no_passphrase: bool, passphrase: Passphrase, as_json: bool
+) -> None:
     """
     Make your identity: the keys by which others know you.
 
@@ -55,6 +58,7 @@ def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_
 
     \b
     Examples:
+      securechat init
       securechat init --name alice
       securechat init --name alice-bot --passphrase-file /run/secrets/passphrase
       securechat --home /tmp/try init --name try --no-passphrase
@@ -63,6 +67,8 @@ def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_
         raise click.UsageError("--no-passphrase and a passphrase exclude each other.")
     if (home / keyfile.KEY_FILE).exists():
         raise IdentityExists(path=home / keyfile.KEY_FILE)
+    if name is None:
+        name = asked_name()
     identity = Identity.generate()
     keyfile.create(home, identity, None if no_passphrase else passphrase.new())
     profile = Profile(name, identity.bundle)
@@ -81,21 +87,31 @@ def init(home: Path, name: str, no_passphrase: bool, passphrase: Passphrase, as_
     click.echo(
         "\nYou trust a friend by theirs:\n\n    securechat trust add NAME FINGERPRINT\n\n"
         "Keep a copy of your revocation certificate elsewhere: with it you can tell others to\n"
-        f"trust this identity no more, should the key be stolen or lost. It is\n\n    {certificate}"
+        "trust this identity no more, should the key be stolen or lost. It is\n\n"
+        f"    {certificate}\n\n"
+        "A backup, which is encrypted, brings the identity back:\n\n"
+        "    securechat id backup FILE"
     )
 
 
-@click.command("id", short_help="Show your fingerprint, for friends to trust.")
+@click.group(
+    "id", short_help="Show your fingerprint, for friends to trust.", invoke_without_command=True
+)
 @click.option("--export", is_flag=True, help="Write your bundle (your public keys) as text.")
 @passphrase_options
 @json_option
 @common
-def id_(home: Path, export: bool, passphrase: Passphrase, as_json: bool) -> None:
+@click.pass_context
+def id_(
+    ctx: click.Context, home: Path, export: bool, passphrase: Passphrase, as_json: bool
+) -> None:
     """
     Show your fingerprint, in groups, in words, and at a terminal as a QR code.
 
     A friend who trusts it vouches for you. Tell it in person, by telephone, or in any way in
     which you would be recognised; whoever can change it on the way can pose as you.
+
+    The commands below are about the same identity; their options stand after their names.
 
     \b
     Examples:
@@ -103,6 +119,10 @@ def id_(home: Path, export: bool, passphrase: Passphrase, as_json: bool) -> None
       securechat id --json
       securechat id --export > alice.txt
     """
+    if ctx.invoked_subcommand is not None:
+        if export or as_json or passphrase.source is not None:
+            raise click.UsageError(f"Options stand after the word {ctx.invoked_subcommand}.")
+        return
     profile = Profile.load(home, passphrase)
     if as_json:
         more = {"bundle": profile.bundle.armour()} if export else {}
@@ -110,10 +130,35 @@ def id_(home: Path, export: bool, passphrase: Passphrase, as_json: bool) -> None
     elif export:
         click.echo(profile.bundle.armour(), nl=False)
     else:
-        click.echo(f"{_shown(profile)}\n")
-        if sys.stdout.isatty():
-            click.echo(f"{_qr(to_groups(profile.bundle.fingerprint))}\n")
-        click.echo(_next_step(profile))
+        click.echo(f"{_shown(profile)}\n\n{_next_step(profile)}")
+
+
+for each in backup, restore, remember, forget:
+    id_.add_command(each)
+
+
+def asked_name() -> str:
+    """
+    Return the name that whoever sits at the terminal wants to go by.
+
+    :raises click.UsageError: if there is nobody to ask.
+    """
+    if not somebody_types():
+        raise click.UsageError("Missing option '--name'.")
+    click.echo(
+        "What do you go by? You say the name when you enter a room, and it is all that strangers\n"
+        "there see of you beside your fingerprint. Friends may call you otherwise.",
+        err=True,
+    )
+    name: str = click.prompt("Your name", value_proc=_named, err=True)
+    return name
+
+
+def _named(text: str) -> str:
+    try:
+        return check_petname(text)
+    except BadPetname as error:
+        raise click.BadParameter(error.what) from None
 
 
 def _described(profile: Profile) -> dict[str, str]:
@@ -133,22 +178,9 @@ def _trust_command(profile: Profile) -> str:
 
 def _shown(profile: Profile) -> str:
     fp = profile.bundle.fingerprint
-    words = textwrap.fill(to_words(fp), 72, initial_indent="    ", subsequent_indent="    ")
-    return f"Your fingerprint:\n\n    {to_groups(fp)}\n\nThe same in words:\n\n{words}"
+    shown = f"Your fingerprint, and the same in words:\n\n{groups_and_words(fp)}"
+    return f"{shown}\n\n{qr(to_groups(fp))}" if has_room() else shown
 
 
 def _next_step(profile: Profile) -> str:
     return f"A friend who knows that this is you trusts you by\n\n    {_trust_command(profile)}"
-
-
-def _qr(text: str) -> str:
-    """
-    Return *text* as a QR code: dark on light, whatever colours the terminal has, or if there
-    are to be no colours, as it comes out at a dark terminal.
-    """
-    drawn = StringIO()
-    segno.make(text, error="m", micro=False).terminal(drawn, border=2, compact=True)
-    lines = drawn.getvalue().splitlines()
-    if colourful():
-        lines = [click.style(line, fg="bright_white", bg="black") for line in lines]
-    return "\n".join(lines)

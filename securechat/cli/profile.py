@@ -65,10 +65,20 @@ class Profile:
         :raises: as `load` and `Passphrase.unlock`.
         """
         identity = passphrase.unlock(home)
+        return cls.of(home, identity), identity
+
+    @classmethod
+    def of(cls, home: Path, identity: Identity) -> Profile:
+        """
+        Return the profile beside *identity* in the directory *home*.
+
+        :raises OtherProfile: if they are not of one identity.
+        :raises: as `load`.
+        """
         profile = cls._read(home) or cls("", identity.bundle)
         if profile.bundle != identity.bundle:
             raise OtherProfile(path=home / PROFILE_FILE)
-        return profile, identity
+        return profile
 
     @classmethod
     def _read(cls, home: Path) -> Profile | None:

@@ -16,7 +16,9 @@ from securechat.cli.standing import described
 from securechat.client.known import KnownRooms
 from securechat.files import write_private
 from securechat.fingerprint import short, to_groups
+from securechat.identity import Identity
 from securechat.trust import TrustStore
+from securechat.trusted import Trusted
 
 
 @click.command(short_help="Let your new identity take the place of an old one.")
@@ -55,12 +57,8 @@ def succeed(
     _, old = Profile.unlock(old_home, Passphrase(old_passphrase_file))
     if new.fingerprint == old.fingerprint:
         raise click.UsageError(f"{old_home} and {home} hold the same identity.")
+    file, left = take_place(home, new, old_home, old)
     store = TrustStore.open(home, new)
-    left = store.take_over(TrustStore.open(old_home, old), new.fingerprint)
-    KnownRooms.open(home, new).take_over(KnownRooms.open(old_home, old))
-    certificate = succession.to_armour(succession.succession(old, new, datetime.now(UTC).date()))
-    file = home / f"succession-{short(old.fingerprint)}.txt"
-    write_private(file, certificate.encode("ascii"), replace=True)
     if as_json:
         echo_json(
             {
@@ -90,3 +88,19 @@ def succeed(
         "2. Leave your rooms as the old one, and join them as the new one, with\n"
         f"   securechat --home {shlex.quote(str(home))}"
     )
+
+
+def take_place(
+    home: Path, new: Identity, old_home: Path, old: Identity
+) -> tuple[Path, list[Trusted]]:
+    """
+    Let *new*, which is in the directory *home*, know what *old* does, and write the certificate.
+
+    :returns: where the certificate is, and who was not taken over.
+    """
+    left = TrustStore.open(home, new).take_over(TrustStore.open(old_home, old), new.fingerprint)
+    KnownRooms.open(home, new).take_over(KnownRooms.open(old_home, old))
+    certificate = succession.to_armour(succession.succession(old, new, datetime.now(UTC).date()))
+    file = home / f"succession-{short(old.fingerprint)}.txt"
+    write_private(file, certificate.encode("ascii"), replace=True)
+    return file, left

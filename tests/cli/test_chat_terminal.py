@@ -104,6 +104,21 @@ class PromptTests(ProcessTestCase):
         self.assertEqual(await listed.ended, 0)
         self.assertNotIn("Tr0ub4dor", init.output + listed.output)
 
+    async def test_init_asks_for_the_name(self) -> None:
+        """``securechat init`` alone asks for a name until it is one, and ends with the code."""
+        home = Path(self.mktemp()).absolute()
+        init = self.start("init", "--home", home, "--no-passphrase", terminal=True, NO_COLOR="1")
+        await init.says("when you enter a room")
+        await init.says("Your name: ")
+        init.type(" ")
+        await init.says("Error: .*")
+        await init.says("Your name: ")
+        init.type("Alice")
+        await init.says("Alice, this is your identity now")
+        await init.says("█▀")
+        await init.says("securechat trust add Alice ")
+        self.assertEqual(await init.ended, 0)
+
     async def test_interrupted_prompt(self) -> None:
         """Ctrl-C or Ctrl-D at the prompt interrupts the command."""
         for key in "\x03", "\x04":

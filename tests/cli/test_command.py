@@ -50,7 +50,14 @@ class HelpTests(SynchronousTestCase):
     def test_commands_that_do_something_have_examples(self) -> None:
         """The help of a command with arguments or options of its own shows how it is used."""
         paths = "init", "id", "trust add", "rooms forget", "relay backup", "relay verify"
-        for path in (*paths, "trust import", "trust verify", "trust show"):
+        for path in (
+            *paths,
+            "trust import",
+            "trust verify",
+            "trust show",
+            "id backup",
+            "id restore",
+        ):
             self.assertIn(f"  securechat {path} ", invoke(*path.split(), "--help").output + " ")
 
 

@@ -66,6 +66,11 @@ class InitTests(CommandTestCase):
         for name in "", "a\u202eb", "x" * 65, self.friend("bob")["fingerprint"]:
             self.assertIn("--name", self.fails(2, "init", "--name", name, "--no-passphrase"))
 
+    def test_nobody_to_ask_for_the_name(self) -> None:
+        """Without a terminal a name has to be given, and nothing is made."""
+        self.assertIn("Missing option '--name'", self.fails(2, "init", "--no-passphrase"))
+        self.assertFalse(self.home.exists())
+
     def test_no_passphrase_and_a_passphrase(self) -> None:
         """Whoever says both is asked to decide; nothing is made."""
         complaint = self.fails(

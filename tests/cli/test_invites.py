@@ -72,10 +72,10 @@ class TerminalTests(InviteTestCase):
     async def new_identity(self, process: Process, name: str) -> None:
         """Answer what is asked of somebody who has no identity."""
         await process.says("You have no identity yet")
-        await process.says("What do you want to be called: ")
+        await process.says("Your name: ")
         process.type("a\u202eb")
         await process.says("Error: ")
-        await process.says("What do you want to be called: ")
+        await process.says("Your name: ")
         process.type(name)
         await process.says("Passphrase for your identity: ")
         process.type("secret")
