@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         MembersAsked,
         NewcomerAsks,
         NotVouched,
+        Paired,
         Refusal,
         Rejoining,
         Replaying,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         VoucherMet,
         Waiting,
     )
+    from securechat.client.inviting import Invitation
     from securechat.client.known import KnownRooms
     from securechat.client.state import KeptMessage, MemoryState, State
     from securechat.errors import SecureChatError
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from securechat.relay.limits import Limits
     from securechat.relay.service import RelayService
     from securechat.trust import TrustStore
+    from securechat.trusted import Trusted
 
 _HOMES = {
     "securechat.address": ("Address",),
@@ -75,6 +78,7 @@ _HOMES = {
         "MembersAsked",
         "NewcomerAsks",
         "NotVouched",
+        "Paired",
         "Refusal",
         "Rejoining",
         "Replaying",
@@ -83,6 +87,7 @@ _HOMES = {
         "VoucherMet",
         "Waiting",
     ),
+    "securechat.client.inviting": ("Invitation",),
     "securechat.client.known": ("KnownRooms",),
     "securechat.client.state": ("KeptMessage", "MemoryState", "State"),
     "securechat.errors": ("SecureChatError",),
@@ -112,6 +117,7 @@ _HOMES = {
     "securechat.relay.limits": ("Limits",),
     "securechat.relay.service": ("RelayService",),
     "securechat.trust": ("TrustStore",),
+    "securechat.trusted": ("Trusted",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -128,6 +134,7 @@ __all__ = [
     "Event",
     "FramesMissing",
     "Identity",
+    "Invitation",
     "KeptMessage",
     "KeysLost",
     "KeysRenewed",
@@ -142,6 +149,7 @@ __all__ = [
     "Named",
     "NewcomerAsks",
     "NotVouched",
+    "Paired",
     "Policy",
     "Reason",
     "Reformed",
@@ -159,6 +167,7 @@ __all__ = [
     "StateDirectory",
     "StorageFailed",
     "TrustStore",
+    "Trusted",
     "Uncertain",
     "Vouched",
     "VoucherMet",

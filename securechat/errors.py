@@ -334,6 +334,94 @@ class BundleMismatch(SecureChatError):
     wanted: str
 
 
+# Invites
+
+
+@_error
+class BadCode(Malformed):
+    """
+    That is no code of an invite: {what}. A code is a number and two words, such as
+    7-piano-cactus; a word can be cut down to its first four letters.
+    """
+
+    what: str
+
+
+class WrongCode(SecureChatError):
+    """
+    The other side does not have this code: a word was wrong, or it was for another room, or
+    somebody guessed. The code is spent now, and nobody is trusted by it. If it was your friend,
+    make a new one with securechat invite.
+    """
+
+
+@_error
+class CodeRefused(SecureChatError):
+    """
+    The other side has ended the invite: most likely a word of the code was wrong, or it was for
+    another room than #{label}. The code is spent now. Ask for a new one.
+    """
+
+    label: str
+
+
+@_error
+class CodeSpent(SecureChatError):
+    """
+    There is no invite number {number} at this relay: the number is wrong, or the invite was
+    ended, has expired, or was used by somebody else. Ask for a new code.
+    """
+
+    number: int
+
+
+@_error
+class InviteExpired(SecureChatError):
+    """
+    Nobody has come with the code in {minutes:.0f} minutes, and it is good no more. Make a new one
+    with securechat invite.
+    """
+
+    minutes: float
+
+
+@_error
+class OtherGone(SecureChatError):
+    """
+    The other side of the invite to #{label} has gone in the middle of it. The code is spent now,
+    and nobody is trusted by it. Make a new one with securechat invite, or ask for one.
+    """
+
+    label: str
+
+
+@_error
+class NotInYet(SecureChatError):
+    """
+    {petname} has come with the code, and you trust each other now, but they have not entered
+    #{label} yet. They need no code any more: securechat chat lets them in, while you or another
+    who trusts them is there.
+    """
+
+    label: str
+    petname: str
+
+
+class OwnInvite(SecureChatError):
+    """
+    That is your own invite. The code is for your friend, who says securechat accept and has an
+    identity of their own.
+    """
+
+
+class NoMailboxes(SecureChatError):
+    """
+    This relay carries no invites: it is older than they are. Trust each other by your
+    fingerprints instead: securechat id shows yours, and securechat trust add takes that of your
+    friend.
+    """
+
+
 # Messages
 
 

@@ -72,7 +72,7 @@ def parse(text: str) -> bytes:
         raise BadFingerprint(what="the text is too long")
     tokens = re.findall("[a-z0-9]+", text.lower(), re.ASCII)
     # 24 words have 72 letters at least, so what has 64 characters can only be groups.
-    known = sum(_index(token) >= 0 for token in tokens)
+    known = sum(word_number(token) >= 0 for token in tokens)
     if sum(map(len, tokens)) != _CHARACTERS and 2 * known > len(tokens):
         return _parse_words(tokens)
     return _parse_groups([token.upper().translate(_LOOKALIKES) for token in tokens])
@@ -175,8 +175,11 @@ def _prefixes() -> dict[str, int]:
     return {word[:_PREFIX]: index for index, word in enumerate(wordlist())}
 
 
-def _index(token: str) -> int:
-    """Return the number of the word that *token* is or begins, -1 if there is none."""
+def word_number(token: str) -> int:
+    """
+    Return the number of the word that *token*, in lower case, is, or begins with four letters or
+    more; -1 if there is none.
+    """
     index = _prefixes().get(token[:_PREFIX], -1)
     return index if wordlist()[index].startswith(token) else -1
 
@@ -187,13 +190,13 @@ def _words_check(fp: bytes) -> bytes:
 
 def _parse_words(tokens: list[str]) -> bytes:
     words = list(enumerate(tokens, start=1))[:_WORDS]
-    if unknown := [_unknown(*each) for each in words if _index(each[1]) < 0]:
+    if unknown := [_unknown(*each) for each in words if word_number(each[1]) < 0]:
         raise BadFingerprint(what="; ".join(unknown))
     if len(tokens) != _WORDS:
         raise BadFingerprint(what=f"it has {len(tokens)} words, and a fingerprint has {_WORDS}")
     number = 0
     for token in tokens:
-        number = number << _WORD_BITS | _index(token)
+        number = number << _WORD_BITS | word_number(token)
     data = number.to_bytes(LENGTH + 1, "big")
     fp, check = data[:LENGTH], data[LENGTH:]
     if _words_check(fp) != check:

@@ -14,6 +14,9 @@ import unicodedata
 MAX_NAME = 64
 """The longest name, in characters."""
 
+MARKS = '*!:;,()[]<>"'
+"""What the lines of a chat are made of on a screen: in a name it could fake one."""
+
 # Controls, formats (bidi, zero width, tags), surrogates, private use, unassigned.
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # Letters, marks and symbols that show nothing: default ignorable or blank.

@@ -42,6 +42,9 @@ SLICE = 1_168
 SLICES_A_LINE = MAX_CHUNK // SLICE
 MAX_CIPHERTEXT = 40_960
 MAX_ONLINE = 1_250
+PAKE = 33
+"""Bytes of a message of SPAKE2: whose it is, and an element of the group."""
+MAX_MAIL = 4_096
 MAX_WORDS = 400
 
 _DIGITS, _ZERO = len(str(MAX_INTEGER)), ord("0")
@@ -217,6 +220,8 @@ class Code(Enum):
     """The log that the client knows is not the relay's."""
     GONE = "gone"
     """The relay no longer holds what was asked for."""
+    NO_MAILBOX = "no-mailbox"
+    """There is no mailbox of that number, it has expired, or its code is spent."""
     STORAGE = "storage"
     """The relay cannot store anything now; what it did not pass on it does not have."""
 
@@ -270,6 +275,8 @@ Room = Annotated[bytes, Octets(32, 32)]
 Label = Annotated[str, Text(LABEL, "label of a room")]
 Hash = Annotated[bytes, Octets(32, 32)]
 Signature = Annotated[bytes, Octets(64, 64)]
+Pake = Annotated[bytes, Octets(PAKE, PAKE)]
+"""A message of SPAKE2, by which two who know the same words agree on a key."""
 BundleBytes = Annotated[bytes, Octets(1, MAX_BUNDLE)]
 EntryBytes = Annotated[bytes, Octets(1, MAX_ENTRY)]
 Sealed = Annotated[bytes, Octets(1, MAX_SEALED)]
@@ -677,17 +684,77 @@ class FrameLine(Line):
     ciphertext: Annotated[bytes, Octets(1, MAX_CIPHERTEXT)]
 
 
+@attrs.frozen
+class Invite(Line):
+    """C → R: open a mailbox in which *pake* waits for who has its code."""
+
+    verb = "invite"
+    pake: Pake
+
+
+@attrs.frozen
+class Invited(Line):
+    """R → C, in answer to `invite`: mailbox *number* is open for so many *seconds*."""
+
+    verb = "invited"
+    number: Number
+    seconds: Number
+
+
+@attrs.frozen
+class Claim(Line):
+    """C → R: I have a code with this *number*."""
+
+    verb = "claim"
+    number: Number
+
+
+@attrs.frozen
+class Claimed(Line):
+    """R → C, in answer to `claim`: the inviter's *pake*. The code is spent."""
+
+    verb = "claimed"
+    number: Number
+    pake: Pake
+
+
+@attrs.frozen
+class Mail(Line):
+    """C → R → C: *body*, from one of the two who share mailbox *number* to the other."""
+
+    verb = "mail"
+    number: Number
+    body: Annotated[bytes, Octets(1, MAX_MAIL)]
+
+
+@attrs.frozen
+class Close(Line):
+    """C → R: I am done with mailbox *number*."""
+
+    verb = "close"
+    number: Number
+
+
+@attrs.frozen
+class Closed(Line):
+    """R → C: mailbox *number* has expired, or the other one has closed it or is gone."""
+
+    verb = "closed"
+    number: Number
+
+
 FROM_CLIENT: frozenset[type[Line]] = frozenset(
     {
         IdentityLine, Found, Join, Cancel, Nack, Vouch, Challenge, Response, AddUser, Roster,
-        Leave, Who, Leaves, Begin, Slices, Commit, Resume, Restore, Send,
+        Leave, Who, Leaves, Begin, Slices, Commit, Resume, Restore, Send, Invite, Claim, Mail,
+        Close,
     }
 )  # fmt: skip
 FROM_RELAY: frozenset[type[Line]] = frozenset(
     {
         Banner, Ack, ErrorLine, Queued, Asked, Member, NewUser, Over, Vouch, Challenge, Response,
         Stale, UserAdded, Page, Leaving, Online, LeafKeys, Overtaken, Slice, Changed, Behind,
-        Resumed, FrameLine,
+        Resumed, FrameLine, Invited, Claimed, Mail, Closed,
     }
 )  # fmt: skip
 

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from twisted.trial.unittest import SynchronousTestCase
 
 from securechat import fingerprint, primitives, wire
@@ -45,6 +47,7 @@ from securechat.group.slices import open_slice
 from securechat.group.transcript import Transcript
 from securechat.group.voucher import voucher_machine
 from securechat.identity import Bundle, Identity
+from securechat.pairing import Code, Friend, Invited, Inviter
 from securechat.primitives import XWing, decrypt, digest, encrypt, expand, extract
 from securechat.wire import FROM_CLIENT, FROM_RELAY, parse, serialise
 from tests.vectors import generate, lines
@@ -491,6 +494,56 @@ class StreamTests(SynchronousTestCase):
             self.assertIn(values("digest"), digests)
             self.assertEqual(seen[values["seen_seq"]], values("seen_transcript"))
             self.assertLess(values["seen_seq"], digests.index(values("digest")) + 1)
+
+
+class InviteTests(SynchronousTestCase):
+    """How Alice invites Bob."""
+
+    ORDER = 2**252 + 27742317777372353535851937790883648493
+
+    def test_password(self) -> None:
+        """w is HKDF of the words, reduced."""
+        values = read("invite")
+        derived = HKDF(SHA256(), 48, salt=None, info=b"SPAKE2 pw").derive(values["words"].encode())
+        number = int.from_bytes(derived, "big") % self.ORDER
+        self.assertEqual(number.to_bytes(32, "little"), values("w"))
+
+    def test_both_sides(self) -> None:
+        """From the random bytes follow both messages and both mails."""
+        values = read("invite")
+        code = Code.parse(values["code"])
+        self.assertEqual((code.number, code.words), (values["number"], values["words"]))
+        alice, bob = person("alice").bundle, person("bob").bundle
+        label, room = values["label"], created().head
+        random = {name: (lambda _, name=name: values(name)) for name in ("x_random", "y_random")}
+        a = Inviter(alice, "alice", label, room, words=code.words, entropy=random["x_random"])
+        b = Invited(bob, "bob", label, code, entropy=random["y_random"])
+        self.assertEqual(a.pake, values("pake_a"))
+        self.assertEqual(b.claim(a.pake), values("mail_b"))
+        self.assertEqual(
+            a.claimed(code.number, values("mail_b")), (Friend(bob, "bob"), values("mail_a"))
+        )
+        self.assertEqual(b.answered(values("mail_a")), (Friend(alice, "alice"), room))
+
+    def test_derivation(self) -> None:
+        """From K and both messages follow the keys, and what they encrypt."""
+        values = read("invite")
+        for name, side in (("id_a", "inviter"), ("id_b", "invited")):
+            self.assertEqual(encode("securechat/v1", side, values["label"]), values(name))
+        pakes = values("pake_a"), values("pake_b")
+        self.assertEqual(digest("invite", values["label"], values["number"], *pakes), values("th"))
+        self.assertEqual(encode(values("pake_b"), values("claim_box")), values("mail_b"))
+        for label, key, plain, box in (
+            ("invite-claim", "key_b", "claim", "claim_box"),
+            ("invite-answer", "key_a", "answer", "mail_a"),
+        ):
+            self.assertEqual(expand(values("key"), label, values("th")), values(key))
+            self.assertEqual(
+                encrypt(values(key), bytes(12), values(plain), values("th")), values(box)
+            )
+        version, bundle, name, room = decode(values("answer"))
+        self.assertEqual((version, name, room), (1, "alice", created().head))
+        self.assertEqual(Bundle.decode(bundle), person("alice").bundle)
 
 
 class WireTests(SynchronousTestCase):

@@ -206,9 +206,9 @@ class LineTests(SynchronousTestCase):
                 self.assertTrue(error.unknown)
 
     def test_who_says_what(self) -> None:
-        """Vouch, challenge and response pass through the relay, so both sides say them."""
+        """What passes through the relay as it stands both sides say, but for `send` lines."""
         both = {line.verb for line in FROM_CLIENT & FROM_RELAY}
-        self.assertEqual(both, {"vouch", "challenge", "response"})
+        self.assertEqual(both, {"vouch", "challenge", "response", "mail"})
         self.assertEqual(
             {line.verb for line in FROM_CLIENT} - both,
             {
@@ -224,6 +224,7 @@ class LineTests(SynchronousTestCase):
                     "restore",
                     "send",
                 ),
+                *("invite", "claim", "close"),
             },
         )
 

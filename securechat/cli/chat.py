@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from securechat.address import Address
-from securechat.cli.colour import colourful
-from securechat.cli.conversation import Conversation
-from securechat.cli.dialling import advised, dialled, endpoint_option
-from securechat.cli.happenings import Happening
+from securechat.cli.dialling import endpoint_option
 from securechat.cli.identity import checked_name
-from securechat.cli.names import Names
-from securechat.cli.namesakes import Namesakes
 from securechat.cli.options import common, json_option, keep_option, passphrase_options
 from securechat.cli.passphrase import Passphrase
 from securechat.cli.profile import Profile
-from securechat.cli.questions import Questions
 from securechat.cli.rooms import room_argument
-from securechat.cli.running import run
-from securechat.cli.slash import Slash
-from securechat.cli.terminal import Terminal
-from securechat.cli.views import JSONView, TextView, View
-from securechat.client.client import ChatClient
-from securechat.client.directory import StateDirectory
-from securechat.client.known import KnownRooms
-from securechat.client.vouching import always
-from securechat.group.room import Room
-from securechat.trust import TrustStore
+from securechat.cli.talking import Talk
 
 
 @click.command(short_help="Enter a room, and talk.")
@@ -103,60 +85,18 @@ def chat(
       tail -f alerts | securechat chat --json ADDRESS > heard.jsonl
     """
     profile, identity = Profile.unlock(home, passphrase)
-    trust = TrustStore.open(home, identity)
-    known = KnownRooms.open(home, identity)
-    name = profile.name if name is None else name
-    names = Names(identity.fingerprint, name, trust)
-    view: View = JSONView(names)
-    if not as_json:
-        view = TextView(names, asks=vouch == "ask", colour=colourful())
-
-    async def converse(reactor: Any, state: StateDirectory) -> None:
-        terminal = Terminal(reactor)
-        namesakes = Namesakes(names, lambda: client.rooms)
-
-        def tell(event: Happening) -> None:
-            line = view(event)
-            if line is not None:
-                terminal.write(line)
-            for each in namesakes.after(event):
-                tell(each)
-
-        try:
-            questions = Questions(reactor, tell, somebody=os.isatty(0))
-            client = ChatClient(
-                reactor,
-                identity,
-                trust,
-                address,
-                name=name,
-                endpoint=dialled(reactor, endpoint),
-                known=known,
-                state=state,
-                may_vouch=questions.may_vouch if vouch == "ask" else always,
-            )
-            for room in client.kept:
-                names.learn(room.names)
-
-            def slash(room: Room, left: Callable[[], None]) -> Slash:
-                return Slash(client, room, names, questions, tell, left)
-
-            talk = Conversation(
-                reactor,
-                client,
-                str(address.room),
-                terminal,
-                questions,
-                tell,
-                slash if questions.somebody else None,
-                waits=wait,
-            )
-            await talk.run(found=found, patient=wait_for_trusted, rejoin=rejoin)
-        finally:
-            await terminal.close()
-
-    with (
-        advised(address),
-        StateDirectory.open(home, identity, messages=keep_messages) as state,
-    ):
-        run(lambda reactor: converse(reactor, state))
+    Talk(
+        home=home,
+        profile=profile,
+        identity=identity,
+        address=address,
+        endpoint=endpoint,
+        keep_messages=keep_messages,
+        as_json=as_json,
+        name=name,
+        founds=found,
+        asks=vouch == "ask",
+        waits=wait,
+        patient=wait_for_trusted,
+        rejoins=rejoin,
+    ).hold()

@@ -16,6 +16,7 @@ from securechat.cli.failures import INTERRUPTED, exit_code, fail
 from securechat.cli.governing import kick, policy, renew
 from securechat.cli.history import history
 from securechat.cli.identity import id_, init
+from securechat.cli.inviting import accept, invite
 from securechat.cli.leaving import leave
 from securechat.cli.members import members
 from securechat.cli.options import home_option, version_option
@@ -61,10 +62,12 @@ def securechat(home: Path) -> None:
     To begin:
       securechat demo                         see a whole conversation, here and now
       securechat init                         make your identity
-      securechat id                           show its fingerprint, for your friends
-      securechat trust add bob FINGERPRINT    trust a friend by theirs
+      securechat invite ADDRESS               found a room, and a code for a friend
+      securechat accept ADDRESS               come in by the code of a friend
+      securechat chat ADDRESS                 enter a room again, and talk
+      securechat id                           show your fingerprint: friends can trust
+      securechat trust add bob FINGERPRINT    each other by theirs, without a code
       securechat trust verify bob             compare it with your friend
-      securechat chat ADDRESS                 enter a room; --found makes a new one
       securechat history ADDRESS              show what was said there, if you kept it
       securechat leave ADDRESS                leave it for good
       securechat doctor ADDRESS               find out what is wrong
@@ -80,7 +83,7 @@ def securechat(home: Path) -> None:
 
 for each in (
     *(demo, init, id_, rotate, succeed, revoke, trust),
-    *(chat, members, leave, kick, policy, renew, history, rooms),
+    *(chat, invite, accept, members, leave, kick, policy, renew, history, rooms),
     *(doctor, completion),
     relay,
 ):

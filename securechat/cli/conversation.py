@@ -2,13 +2,14 @@
 One conversation: connect, enter the room, pass lines on in both directions, and end well.
 
 It ends when the input does, once all that was sent is in the room for everybody; when it is
-cancelled; or when the room cannot be had any more.
+cancelled; or when the room cannot be had any more. An invite can be accepted before, and
+something else be done in the room than to talk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -64,6 +65,23 @@ _LOST = (NotAMember, RelayForked, RoomKnown)
 _KEPT = "They are kept, and go out when you are in the room again."
 
 
+Errand: TypeAlias = Callable[[Room], Coroutine[Deferred[Any], Any, None]]
+"""What is to be done in a room."""
+
+
+@attrs.frozen
+class Acceptance:
+    """
+    An invite that is to be accepted.
+
+    :param code: as its inviter has told it.
+    :param petname: what to call the inviter; None: what they call themselves.
+    """
+
+    code: str = attrs.field(repr=False)
+    petname: str | None
+
+
 @attrs.define
 class Conversation:
     """A user in a room, by a terminal."""
@@ -78,6 +96,10 @@ class Conversation:
     """Makes what obeys lines with a slash, of the room, and of what hears that the user left."""
     waits: bool = False
     """Whether it asks again, as long as nobody lets the user in."""
+    acceptance: Acceptance | None = None
+    """The invite by which the user comes, if it is by one."""
+    errand: Errand | None = None
+    """What to do in the room instead of talking; then it is over."""
     _homecoming: Homecoming | None = attrs.field(default=None, init=False)
     _obeys: Slash | None = attrs.field(default=None, init=False)
     _stored: bool = attrs.field(default=True, init=False)
@@ -113,10 +135,13 @@ class Conversation:
             self._homecoming = Homecoming(self.reactor, kept[0], self.tell)
         self.tell(Connecting(str(attrs.evolve(self.client.address, pin=None))))
         await self.client.connect()
+        if self.acceptance is not None:
+            accepted = self.acceptance
+            await self.client.accept(accepted.code, self.label, accepted.petname)
         room = await self._enter(found, patient, rejoin)
         if self.slash is not None:
             self._obeys = self.slash(room, self._leave)
-        self._talking = Deferred.fromCoroutine(self._talk(room))
+        self._talking = Deferred.fromCoroutine((self.errand or self._talk)(room))
         try:
             await self._talking
         except CancelledError:

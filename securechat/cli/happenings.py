@@ -85,6 +85,18 @@ class AskToLeave(RoomEvent):
 
 
 @attrs.frozen
+class InviteOpen(RoomEvent):
+    """
+    A friend can come into the room: *code* is for them alone, and is good once, for so many
+    *seconds*. *command* is what they type.
+    """
+
+    code: str
+    command: str
+    seconds: float
+
+
+@attrs.frozen
 class SameName(RoomEvent):
     """
     *member*, whom the user does not trust, calls itself by the name that the user has given to

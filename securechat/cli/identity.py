@@ -68,7 +68,7 @@ def init(
     if (home / keyfile.KEY_FILE).exists():
         raise IdentityExists(path=home / keyfile.KEY_FILE)
     if name is None:
-        name = _asked_name()
+        name = asked_name()
     identity = Identity.generate()
     keyfile.create(home, identity, None if no_passphrase else passphrase.new())
     profile = Profile(name, identity.bundle)
@@ -137,8 +137,12 @@ for each in backup, restore, remember, forget:
     id_.add_command(each)
 
 
-def _asked_name() -> str:
-    """:raises click.UsageError: if there is nobody to ask."""
+def asked_name() -> str:
+    """
+    Return the name that whoever sits at the terminal wants to go by.
+
+    :raises click.UsageError: if there is nobody to ask.
+    """
     if not somebody_types():
         raise click.UsageError("Missing option '--name'.")
     click.echo(

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from securechat.errors import BadPetname
 from securechat.fingerprint import short, to_groups
 from securechat.group.events import Named
+from securechat.text import MARKS
 from securechat.trust import TrustStore
 from securechat.trusted import Trusted
 
 ME = "you"
 
-_PUNCTUATION = str.maketrans("", "", '*!:;,()[]<>"')
-"""What the lines on the screen are made of: in a name it could fake one."""
+_PUNCTUATION = str.maketrans("", "", MARKS)
 
 
 def check_on_screen(petname: str) -> None:
@@ -30,7 +30,7 @@ def check_on_screen(petname: str) -> None:
     :raises BadPetname: if they could.
     """
     if any(ord(each) in _PUNCTUATION for each in petname):
-        raise BadPetname(what='in a chat it would be mistaken for more: leave out *!:;,()[]<>"')
+        raise BadPetname(what=f"in a chat it would be mistaken for more: leave out {MARKS}")
     if look(petname) == ME:
         raise BadPetname(what="in a chat that is what you are called")
 

@@ -12,17 +12,20 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from securechat.cli.codes import told
 from securechat.cli.happenings import AskToLeave, Happening, Left, NotDone, Notice
-from securechat.cli.names import Names
+from securechat.cli.names import Names, check_on_screen
 from securechat.cli.questions import Questions
 from securechat.cli.roster import lines
 from securechat.cli.whom import member
 from securechat.client.client import ChatClient
+from securechat.client.events import StorageFailed
 from securechat.errors import NoSuchCommand, SecureChatError
 from securechat.group.room import Room
 
 HELP = (
     "/members: who is in the room, and who is here now",
+    "/invite [NAME]: make a code by which a friend comes in; NAME is what you call them",
     "/kick NAME: remove somebody; for owners and moderators",
     "/leave: leave the room for good",
     "/help: this",
@@ -66,6 +69,8 @@ class Slash:
             case "/members":
                 for line in lines(self.room, self.names, await self.client.online(self.room)):
                     self.tell(Notice(line))
+            case "/invite":
+                await self._invite(name.strip() or None)
             case "/kick" if name.strip():
                 kicked = member(name.strip(), self.room, self.names, me=self.names.me)
                 self._say_when()
@@ -78,6 +83,13 @@ class Slash:
             case _:
                 raise NoSuchCommand(name=command if command != "/kick" else "/kick without a NAME")
         return False
+
+    async def _invite(self, petname: str | None) -> None:
+        if petname is not None:
+            check_on_screen(petname)
+        invitation = await self.client.invite(self.room, petname)
+        self.tell(told(invitation, self.client.address.in_room(self.room.label)))
+        await invitation.friend  # and the client tells
 
     async def _leave(self) -> bool:
         if not await self.questions.ask(AskToLeave(self.room.label)):
@@ -100,6 +112,10 @@ class Slash:
             self.left()
 
     def _not_done(self, reason: Failure) -> None:
-        reason.trap(SecureChatError, CancelledError)
-        if isinstance(reason.value, SecureChatError):
-            self.tell(NotDone(reason.value))
+        match reason.value:
+            case SecureChatError():
+                self.tell(NotDone(reason.value))
+            case OSError():
+                self.tell(StorageFailed(reason.value))
+            case _:
+                reason.trap(CancelledError)

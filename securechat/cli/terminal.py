@@ -27,6 +27,8 @@ from securechat.group.messages import MAX_BODY
 FLUSH_SECONDS = 5.0
 """How long whoever reads the output may take for the rest of it."""
 
+_ERASE = "\x1b[K"  # from here to the end of the line
+
 
 @implementer(IHalfCloseableProtocol)
 class Terminal(Protocol):
@@ -42,6 +44,7 @@ class Terminal(Protocol):
         self._lines: deque[str | SecureChatError] = deque()
         self._asking: Deferred[None] | None = None
         self._at_end = False
+        self._shown = ""
         self._read_by_somebody = True
         self._closed: Deferred[None] = Deferred()
         StandardIO(self, reactor=reactor)
@@ -60,7 +63,16 @@ class Terminal(Protocol):
 
     def write(self, line: str) -> None:
         """Write *line*; if nobody reads the output any more, to nobody."""
-        self.transport.write(f"{line}\n".encode(errors="backslashreplace"))
+        again = f"\r{_ERASE}" if self._shown else ""
+        self.transport.write(f"{again}{line}\n{self._shown}".encode(errors="backslashreplace"))
+
+    def show(self, text: str) -> None:
+        """
+        Show the short *text* below all lines, in the place of what was shown so before; empty:
+        nothing. Only at a terminal.
+        """
+        self._shown = text
+        self.transport.write(f"\r{text}{_ERASE}".encode(errors="backslashreplace"))
 
     async def close(self) -> None:
         """Wait until all is written, and leave stdin and stdout as they were."""

@@ -20,6 +20,7 @@ from securechat.cli.happenings import (
     Connecting,
     Entered,
     Happening,
+    InviteOpen,
     Left,
     NotDone,
     Notice,
@@ -37,6 +38,7 @@ from securechat.client.events import (
     MembersAsked,
     NewcomerAsks,
     NotVouched,
+    Paired,
     Refusal,
     Rejoining,
     StorageFailed,
@@ -169,6 +171,13 @@ class Wording:
                     f"you have left #{event.label}: the relay has stored it, and the next member "
                     "who is there makes new keys, without you"
                 )
+            case InviteOpen():
+                return (
+                    f"the code is {event.code}: tell it to your friend, so that nobody else hears "
+                    f"it. It is good once, for {minutes(event.seconds)}. They type: {event.command}"
+                )
+            case Paired():
+                return f"{name(event.friend)} has come with the code; you trust each other now"
             case SameName():
                 return self._same_name(event)
             case Notice():
@@ -340,6 +349,11 @@ class Wording:
             who = f"whom {self._names.of(event.voucher)} let in"
         what = f"Somebody in #{event.label}, {who}, goes by the name of {friend.petname}."
         return "\n".join(changed(what, friend, self._names.store, event.member))
+
+
+def minutes(seconds: float) -> str:
+    """Return how long an invite is good, in words."""
+    return count(max(1, round(seconds / 60)), "minute")
 
 
 def _since(messages: int) -> str:

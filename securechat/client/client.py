@@ -21,16 +21,20 @@ from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
+from securechat import wire
 from securechat.address import Address, check_label
+from securechat.client.accepting import Accepting
 from securechat.client.endpoint import endpoint_for
 from securechat.client.events import Connected, Disconnected, Event, Refusal, StorageFailed
 from securechat.client.founding import Founding
 from securechat.client.intents import Reforming, Renewing
+from securechat.client.inviting import Invitation, Inviting
 from securechat.client.joining import Begun, Joining
 from securechat.client.journal import Journal
 from securechat.client.known import KnownRooms
 from securechat.client.link import Link
 from securechat.client.lost import LeavingLost
+from securechat.client.mailboxes import Mailboxes
 from securechat.client.membership import InRoom, Membership
 from securechat.client.party import Party
 from securechat.client.protocol import ClientProtocol, Listener, Tap, no_tap
@@ -41,9 +45,12 @@ from securechat.client.state import State
 from securechat.client.vouching import MayVouch, Vouching, always
 from securechat.errors import (
     AlreadyThere,
+    CodeSpent,
     KeysGone,
+    NoMailboxes,
     NoSuchMember,
     NotConnected,
+    OwnInvite,
     RelaySilent,
     RoomKnown,
     SecureChatError,
@@ -53,13 +60,17 @@ from securechat.fingerprint import to_groups
 from securechat.group.room import Room
 from securechat.group.roster import Policy
 from securechat.identity import Identity
+from securechat.pairing import Code, Invited, Inviter
 from securechat.trust import TrustStore
+from securechat.trusted import Trusted
 from securechat.wire import (
     Challenge,
     Changed,
-    Code,
+    Claimed,
+    Closed,
     ErrorLine,
     Line,
+    Mail,
     NewUser,
     Over,
     Stale,
@@ -137,6 +148,8 @@ class ChatClient:
             renewal = parts.pop(Schedule.PART, None)
             self._rooms.remember(Room.restore(identity, parts, self._party.trusts), renewal)
         self._vouching = Vouching(self._party, may_vouch)
+        self._mailboxes = Mailboxes()
+        self._name = name
         self._observers: list[Callable[[Event], None]] = []
         self._foundings: dict[str, Founding] = {}
         self._joining: Joining | LeavingLost | None = None
@@ -277,6 +290,34 @@ class ChatClient:
         """
         return maybeDeferred(self._renew, room)
 
+    def invite(self, room: Room, petname: str | None = None) -> Deferred[Invitation]:
+        """
+        Invite somebody into *room* who is not trusted yet. Fires with an `Invitation` once the
+        relay has a mailbox for it: its code is for one friend, its `friend` fires when that one
+        has come with it, and trusts this user as this user trusts them. They are vouched for as
+        everybody is. Fails with `NotAMember`, `KeysGone`, `NoMailboxes`, `RelayBusy`, a
+        `RelayRefused`, `BadPetname` or `PetnameTaken`, `NotConnected`, an `Unreachable`.
+
+        :param petname: what to call them; None: what they call themselves, numbered where another
+            is called so. Whoever is trusted already keeps the petname.
+        """
+        return maybeDeferred(self._invite, room, petname)
+
+    def accept(self, code: str, label: str, petname: str | None = None) -> Deferred[Trusted]:
+        """
+        Accept an invite into the room *label*, by the *code* that its inviter has told. Fires
+        with the inviter, once each trusts the other: now `join` the room. It is remembered which
+        room it has to be. Fails with `BadCode`, `CodeSpent`, `CodeRefused` or `WrongCode`,
+        `OtherGone`, `OwnInvite`, `FoundedAnew`, `NoMailboxes`, `RelayBusy`, `IdentityRevoked`,
+        `IdentitySucceeded`, `UnsupportedVersion`, `BadPetname` or `PetnameTaken`,
+        `NotConnected`, an `Unreachable`, or what keeps files from being written. Where the relay
+        has been asked the code is spent, however it ends, but for `RelayBusy`. To cancel gives it
+        up.
+
+        :param petname: what to call the inviter, as for `invite`.
+        """
+        return maybeDeferred(self._accept, code, label, petname)
+
     def online(self, room: Room) -> Deferred[frozenset[bytes]]:
         """
         Ask the relay who is online in *room*; it may lie. Fires with their fingerprints; fails
@@ -395,6 +436,41 @@ class ChatClient:
         intent.check(room)
         return membership.want(intent)
 
+    def _invite(self, room: Room, petname: str | None) -> Deferred[Invitation]:
+        self._member(room)
+        self._check_mailboxes(petname)
+        side = Inviter(self._identity.bundle, self._name, room.label, room.id)
+        inviting = Inviting(self._party, side, room.label, petname, self._mailboxes.over)
+        self._mailboxes.opening(inviting)
+        inviting.start()
+        return inviting.done
+
+    def _accept(self, text: str, label: str, petname: str | None) -> Deferred[Trusted]:
+        label, code = check_label(label), Code.parse(text)
+        self._check_mailboxes(petname)
+        match self._mailboxes.find(code.number):
+            case None:
+                pass
+            case Inviting():
+                raise OwnInvite()
+            case _:
+                raise CodeSpent(number=code.number)
+        side = Invited(self._identity.bundle, self._name, label, code)
+        parts = self._party, self._rooms, side
+        accepting = Accepting(*parts, code, label, petname, self._mailboxes.over)
+        self._mailboxes.claiming(code.number, accepting)
+        accepting.start()
+        return accepting.done
+
+    def _check_mailboxes(self, petname: str | None) -> None:
+        """Check that the relay has mailboxes, and that somebody can be called *petname*."""
+        if self._closing or not self.connected:
+            raise NotConnected()
+        if not self._link.limits.get("mailboxes"):
+            raise NoMailboxes()
+        if petname is not None:
+            self._party.check_free(petname)
+
     def _online(self, room: Room) -> Deferred[frozenset[bytes]]:
         membership = self._rooms.of(room)
         return membership.presence.ask() if self.connected else fail(NotConnected())
@@ -426,6 +502,7 @@ class ChatClient:
 
     async def _close(self) -> None:
         self._closing = True
+        self._mailboxes.failed(NotConnected())
         if self._joining is not None:
             self._joining.failed(NotConnected())
         await self._turn()
@@ -461,6 +538,7 @@ class ChatClient:
     def _disconnected(self, why: SecureChatError, retry_in: float | None) -> None:
         self._party.connection_lost()
         self._vouching.connection_lost()
+        self._mailboxes.failed(why)
         for founding in list(self._foundings.values()):
             founding.failed(why)
         if self._joining is not None:
@@ -483,6 +561,8 @@ class ChatClient:
                 self._vouching.challenge(line)
             case Stale():
                 self._vouching.stale(line)
+            case wire.Invited() | Claimed() | Mail() | Closed():
+                self._mailboxes.hear(line)
             case ErrorLine():
                 self._refused(line)
             case _:
@@ -500,13 +580,18 @@ class ChatClient:
         self._vouching.entry_taken(room)
 
     def _refused(self, line: ErrorLine) -> None:
-        if line.code in (Code.ATTEMPT, Code.STATE):
+        if self._mailboxes.refused(line):
+            return
+        if line.code in (wire.Code.ATTEMPT, wire.Code.STATE):
             return  # a line of this client crossed another of the relay
         joining = [] if self._joining is None else [self._joining]
         parts = [*self._foundings.values(), *joining, *self._rooms]
         if any(part.refused(line) for part in parts):
             return
-        if line.code not in (Code.NOT_MEMBER, Code.NO_ROOM):  # of a room that the client has left
+        if line.code not in (
+            wire.Code.NOT_MEMBER,
+            wire.Code.NO_ROOM,
+        ):  # of a room that the client has left
             self._emit(Refusal(error_for(line)))
 
     # What the parts use

@@ -97,6 +97,17 @@ class NotVouched(RoomEvent):
 
 
 @attrs.frozen
+class Paired(RoomEvent):
+    """
+    By an invite to the room this user trusts *friend* now, whom it calls *petname*, and is trusted
+    by them.
+    """
+
+    friend: bytes
+    petname: str
+
+
+@attrs.frozen
 class Replaying(RoomEvent):
     """What was missed is on its way: all up to *seq* is here, and there is more."""
 

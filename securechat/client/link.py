@@ -9,7 +9,7 @@ failures end it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.internet import backoffPolicy
@@ -91,6 +91,11 @@ class Link:
     def up(self) -> bool:
         """Whether there is a connection on which the identity is proved."""
         return self._connection is not None and not self._closing
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """What the relay says of its limits, by their names; nothing without a connection."""
+        return {} if self._connection is None else self._connection.limits
 
     def connect(self) -> Deferred[None]:
         """Connect now. Fails with what is in the way."""

@@ -10,9 +10,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from securechat.client.events import Event, StorageFailed
 from securechat.client.journal import Journal
-from securechat.errors import SecureChatError
+from securechat.client.state import now
+from securechat.errors import PetnameTaken, SecureChatError
+from securechat.fingerprint import to_groups
 from securechat.identity import Bundle, Identity
+from securechat.pairing import Friend
+from securechat.petname import free_petname
 from securechat.trust import TrustStore
+from securechat.trusted import Trusted, check_petname
 from securechat.wire import Line, Nack
 
 DISCREET_SECONDS = 0.5
@@ -89,6 +94,37 @@ class Party:
             with self.storing():
                 self._trust.learn_bundle(bundle.fingerprint, bundle)
         return known is not None
+
+    def check_free(self, petname: str) -> None:
+        """
+        Check that somebody new can be called *petname*.
+
+        :raises BadPetname: if nobody can.
+        :raises PetnameTaken: if somebody else is.
+        """
+        self._look()
+        holder = self._trust.by_name(check_petname(petname))
+        if holder is not None:
+            raise PetnameTaken(petname=holder.petname, fingerprint=to_groups(holder.fingerprint))
+
+    def befriend(self, friend: Friend, petname: str | None) -> Trusted:
+        """
+        Trust *friend*, who came by an invite. Whoever is trusted already keeps the petname.
+
+        :param petname: what to call them; None: what they call themselves. Where another has it,
+            by now, it is numbered.
+        :raises IdentityRevoked, IdentitySucceeded: if the identity is never, or not any more, to
+            be trusted.
+        :raises DamagedFile, NotPrivate, UnsupportedVersion, OSError: if that cannot be kept.
+        """
+        self._trust.refresh()
+        fp = friend.bundle.fingerprint
+        known = self._trust.find(fp)
+        if known is not None:
+            name = known.petname
+        else:
+            name = free_petname(friend.name if petname is None else petname, self._trust)
+        return self._trust.add(name, fp, "invited", now(), friend.bundle)
 
     def _look_again(self) -> None:
         if self.clock.seconds() - self._looked >= LOOK_SECONDS:

@@ -12,7 +12,7 @@ This module knows how to prove an identity and what lines look like. It knows no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -79,6 +79,7 @@ class ClientProtocol(LineOnlyReceiver):
     :ivar proved: fires with this protocol at `ack`, or fails with what was in the way.
         Cancelling it closes the connection.
     :ivar gone: fires when the connection is over.
+    :ivar limits: what the relay's banner has said of its limits, by their names.
     """
 
     delimiter = b"\r\n"
@@ -96,6 +97,7 @@ class ClientProtocol(LineOnlyReceiver):
         self.address = address.relay
         self.proved: Deferred[ClientProtocol] = Deferred(lambda _: self.close())
         self.gone: Deferred[None] = Deferred()
+        self.limits: Mapping[str, int] = {}
         self._identity = identity
         self._clock = clock
         self._listener = listener
@@ -161,6 +163,7 @@ class ClientProtocol(LineOnlyReceiver):
     # What the contact asks for
 
     def prove(self, banner: Banner, raw: bytes) -> None:
+        self.limits = banner.limits
         if PROTOCOL_VERSION not in banner.versions:
             self.abort(VersionMismatch(mine=PROTOCOL_VERSION, theirs=max(banner.versions)))
             return

@@ -78,6 +78,15 @@ class Rooms:
             and all(each != room or other == label for _, other, each in self._known)
         )
 
+    def learn(self, label: str, room: bytes) -> None:
+        """
+        Let *label* stand for the room G from now on, which the client has not been in yet.
+
+        :raises FoundedAnew: if it stands for another one.
+        :raises DamagedFile, NotPrivate, UnsupportedVersion, OSError: if that cannot be kept.
+        """
+        self._known.learn(self._relay, label, room)
+
     def pin(self, room: Room) -> None:
         """Let the label of *room* stand for it from now on."""
         with self._party.storing():

@@ -53,6 +53,9 @@ class Counts:
     delivered_bytes: int = _number("Bytes of these deliveries.")
     entries: int = _number("Entries of membership logs that rooms were told.")
     catch_up_reads: int = _number("Reads of the history for a member that was behind.")
+    claims_refused: int = _number(
+        "Claims of mailboxes that were refused: of a wrong number, or too many from one address."
+    )
     senders_held: int = _number("Times that who speaks had to wait for the others or the disk.")
     commits: Commits = attrs.Factory(Commits)
     """The history's."""
@@ -75,5 +78,6 @@ class Census:
     members_online: int = _number("Members who are live, once for each room.")
     members_behind: int = _number("Of these, those who have yet to catch up from the history.")
     newcomers_waiting: int = _number("Newcomers who wait until their rooms have admitted others.")
+    mailboxes: int = _number("Mailboxes that members have opened for whom they invite.")
     buffered_bytes: int = _number("Bytes that wait in memory for all clients together.")
     history_backlog_bytes: int = _number("Bytes on their way into the history.")

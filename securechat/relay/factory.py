@@ -20,7 +20,7 @@ from securechat.relay.limits import Limits
 from securechat.relay.memory import MemoryHistory
 from securechat.relay.protocol import Connection
 from securechat.relay.registry import Registry
-from securechat.relay.sources import Doorstep, Notes
+from securechat.relay.sources import Doorstep, Quota
 from securechat.relay.watch import Watch
 from securechat.wire import PROTOCOL_VERSION, Banner, Code, ErrorLine, serialise
 
@@ -62,7 +62,7 @@ class RelayFactory(Factory[Connection]):
     :ivar buffers: what is held for all of them.
     :ivar watch: who looks after them, as long as there is a port that listens.
     :ivar counts: what has happened; `census` is what there is.
-    :ivar notes: how much of that is logged.
+    :ivar notes: how much of that is logged, so that nobody fills the operator's disk.
     """
 
     noisy = False
@@ -87,7 +87,7 @@ class RelayFactory(Factory[Connection]):
         self.counts = Counts(commits=self.history.commits)
         self.registry = Registry(clock, self.limits, self.history, founders, self.counts)
         self.linger = LINGER
-        self.notes = Notes(clock, MAX_LOGGED)
+        self.notes = Quota(clock, MAX_LOGGED)
         banner = Banner((PROTOCOL_VERSION,), bytes(HASH_LENGTH), self.limits.announced())
         self._banner = serialise(banner)  # but for the nonce the same for everybody
         self._doorstep = Doorstep(self.limits.unproved_per_address)

@@ -53,6 +53,21 @@ class Limits:
     )
     rooms_per_founder: int = _count(16, "Rooms that one identity founds.")
     rooms_in_all: int = _count(1_000, "Rooms on this relay.")
+    mailboxes_per_connection: int = _count(
+        4, "Mailboxes that one connection has open for those whom it invites."
+    )
+    mailboxes_per_address: int = _count(
+        32,
+        "Mailboxes that are open for who invites from one IPv4 address or IPv6 /64, or from one "
+        "plain listener.",
+    )
+    mailboxes_in_all: int = _count(1_000, "Mailboxes on this relay.")
+    mailbox_seconds: float = _seconds(600.0, "Seconds in which a mailbox can be claimed.")
+    claims_per_minute: int = _count(
+        10,
+        "Claims of mailboxes in a minute, from one IPv4 address or IPv6 /64, or from one plain "
+        "listener.",
+    )
     unread_bytes: int = _count(
         2**18,
         "Bytes that wait for a client that does not read, before it is disconnected.",
@@ -86,4 +101,5 @@ class Limits:
             "rooms": self.rooms_per_connection,
             "joins": self.joins_per_connection,
             "members": self.members_per_room,
+            "mailboxes": self.mailboxes_per_connection,
         }

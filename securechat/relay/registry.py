@@ -1,5 +1,5 @@
 """
-All that the relay has: who is connected, and which rooms there are.
+All that the relay has: who is connected, which rooms there are, and which mailboxes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from securechat.group.log import Log
 from securechat.relay.counts import Census, Counts
 from securechat.relay.history import IHistory
 from securechat.relay.limits import Limits
+from securechat.relay.mailboxes import Mailboxes
 from securechat.relay.refusal import Refusal, subject
 from securechat.relay.room import Room
 from securechat.relay.session import Session
@@ -25,7 +26,7 @@ from securechat.wire import Code, Found
 
 class Registry:
     """
-    The relay's sessions and rooms.
+    The relay's sessions, rooms and mailboxes.
 
     :param founders: the fingerprints that may found rooms; None: everybody.
     :param counts: where rooms count.
@@ -49,6 +50,7 @@ class Registry:
         self._sessions: dict[bytes, Session] = {}
         self._rooms: dict[bytes, Room] = {}
         self._by_label: dict[str, Room] = {}
+        self.mailboxes = Mailboxes(clock, limits, counts)
         self._founding: dict[str, bytes] = {}  # label to founder, of rooms not stored yet
         for kept in history.rooms():
             try:
@@ -95,6 +97,7 @@ class Registry:
             members_online=sum(room.here for room in rooms),
             members_behind=sum(room.behind for room in rooms),
             newcomers_waiting=sum(room.door.waiting for room in rooms),
+            mailboxes=len(self.mailboxes),
             buffered_bytes=buffered,
             history_backlog_bytes=self._history.backlog,
         )

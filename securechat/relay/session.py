@@ -24,14 +24,18 @@ from securechat.wire import (
     Begin,
     Cancel,
     Challenge,
+    Claim,
+    Close,
     Code,
     Commit,
     ErrorLine,
     Found,
+    Invite,
     Join,
     Leave,
     Leaves,
     Line,
+    Mail,
     Nack,
     Passing,
     Response,
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from securechat.relay.admission import Admission
     from securechat.relay.attempt import Attempt
     from securechat.relay.departures import Comeback
+    from securechat.relay.mailboxes import Mailbox
     from securechat.relay.registry import Registry
     from securechat.relay.staging import Staging
     from securechat.relay.stream import Cursor
@@ -114,6 +119,7 @@ class Session:
     :ivar joins: the labels that it is joining.
     :ivar knocks: when it began to join last, in any room.
     :ivar attempts: the attempts that it knows of, as voucher or as joiner.
+    :ivar mailboxes: those that it has opened or claimed, by their numbers.
     :ivar admitted: the rooms that it was added to on this connection.
     :ivar staging: the entry that it has begun.
     :ivar restoring: the rooms in which it may restore entries.
@@ -128,6 +134,7 @@ class Session:
         self.joins: dict[str, Admission | Comeback] = {}
         self.knocks: deque[float] = deque(maxlen=KNOCKS)
         self.attempts: dict[bytes, Attempt] = {}
+        self.mailboxes: dict[int, Mailbox] = {}
         self.admitted: set[bytes] = set()
         self.staging: Staging | None = None
         self.restoring: set[bytes] = set()
@@ -155,8 +162,15 @@ class Session:
                 self._registry.labelled(line.label).join(self)
             case Cancel():
                 self._cancel(line.label)
+            case Invite() | Claim() | Mail() | Close():
+                self._registry.mailboxes.handle(self, line)
             case _:
                 raise Refusal(Code.STATE, f"{line.verb} was said already", closes=True)
+
+    @property
+    def live(self) -> bool:
+        """Whether it is live in a room, as who is removed and catches up is not."""
+        return any(cursor.until is None for cursor in self.rooms.values())
 
     @property
     def staged(self) -> int:
@@ -227,13 +241,13 @@ class Session:
 
     def turn_away(self, error: ErrorLine) -> None:
         """Say that a join came to nothing; who has no other business here has to go."""
-        if self.rooms or self.joins or self.admitted:
+        if self.rooms or self.joins or self.admitted or self.mailboxes:
             self.say(error)
         else:
             self.wire.hang_up(error)
 
     def end(self) -> None:
-        """The connection is over: leave all rooms, end all joins and attempts."""
+        """The connection is over: leave all rooms, end all joins, attempts and mailboxes."""
         self.over = True
         self._registry.leave(self)
         for cursor in self.rooms.values():
@@ -244,6 +258,8 @@ class Session:
             admission.cancel()
         for attempt in list(self.attempts.values()):
             attempt.end(self)
+        for mailbox in list(self.mailboxes.values()):
+            mailbox.end(self)
 
     def _attempt(self, identifier: bytes) -> Attempt:
         try:

@@ -1,6 +1,6 @@
 """
-Where connections come from, how many of each source have not proved an identity yet, and how much
-of what each source brings about is logged.
+Where connections come from, how many of each source have not proved an identity yet, and how often
+each source may bring something about.
 
 A source is an IPv4 address, an IPv6 /64 (what one customer has), or a listener where addresses
 say nothing: on a unix socket, or behind an onion service, everybody comes from here.
@@ -66,25 +66,27 @@ class Doorstep:
             del self._waiting[source]
 
 
-class Notes:
+class Quota:
     """
-    What is noted down of each source, bounded for each minute: identities cost nothing to make, and
-    nobody shall fill the operator's disk.
+    What happens because of each source, bounded for each minute: identities cost nothing to make.
 
-    :param most: how often something of one source is noted in a minute.
+    The minutes are the clock's, so that only one of them is remembered; at a turn of the minute
+    twice as much may happen.
+
+    :param most: how often it may in a minute.
     """
 
     def __init__(self, clock: IReactorTime, most: int) -> None:
         self._clock = clock
         self._most = most
         self._minute = 0.0
-        self._noted = Counter[str]()
+        self._taken = Counter[str]()
 
     def take(self, source: str) -> bool:
-        """Count one of *source*; whether it is noted."""
+        """Count once more for *source*; whether it may be."""
         minute = self._clock.seconds() // _MINUTE
         if minute != self._minute:
             self._minute = minute
-            self._noted.clear()
-        self._noted[source] += 1
-        return self._noted[source] <= self._most
+            self._taken.clear()
+        self._taken[source] += 1
+        return self._taken[source] <= self._most

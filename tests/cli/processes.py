@@ -148,10 +148,11 @@ class ProcessTestCase(TestCase):
 class Relay:
     """A relay in this process, over TLS, that can be cut off and brought back."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, **how: Any) -> None:
+        """:param how: arguments for `RelayFactory`."""
         self._tls = ServerTLS(*own_certificate(state))
         self._port = 0
-        self._factory = RelayFactory(reactor)
+        self._factory = RelayFactory(reactor, **how)
         self._service: RelayService | None = None
 
     def forget(self, retention: Retention | None = None) -> None:

@@ -9,17 +9,22 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from securechat.cli.happenings import AskToLeave, Happening, Left, NotDone, Notice
+from securechat.address import Address
+from securechat.cli.happenings import AskToLeave, Happening, InviteOpen, Left, NotDone, Notice
 from securechat.cli.names import Names
 from securechat.cli.questions import Questions
 from securechat.cli.roster import lines, policy_lines, value
 from securechat.cli.slash import HELP, Slash
 from securechat.cli.whom import member
+from securechat.client.events import StorageFailed
+from securechat.client.inviting import Invitation
 from securechat.errors import (
+    BadPetname,
     CalledYou,
     NobodyCalled,
     NoSuchCommand,
     NotConnected,
+    OtherGone,
     SeveralCalled,
 )
 from securechat.fingerprint import short, to_groups
@@ -143,6 +148,7 @@ class SlashTests(RoomTestCase):
         self.answers: list[Deferred[Any]] = []
         self.questions = Questions(Clock(), self.told.append, somebody=True)
         self.gone = 0
+        self.address = Address(host="relay.example")
         self.connected = True
         client: Any = self
         self.slash = Slash(client, self.room, self.names, self.questions, self.told.append, self.go)
@@ -163,6 +169,9 @@ class SlashTests(RoomTestCase):
 
     def leave(self, room: object) -> Deferred[Any]:
         return self._ask("leave")
+
+    def invite(self, room: object, petname: str | None) -> Deferred[Any]:
+        return self._ask("invite", petname)
 
     def test_what_is_said(self) -> None:
         """A line without a slash is said as it is; of two slashes one is said."""
@@ -195,6 +204,38 @@ class SlashTests(RoomTestCase):
         self.answers[1].errback(NotConnected())
         whys = [type(each.why) for each in self.told if isinstance(each, NotDone)]
         self.assertEqual(whys, [NobodyCalled, CalledYou, NoSuchCommand, NotConnected])
+
+    def test_invite(self) -> None:
+        """It tells the code, and what becomes of it; a name that fakes something is none."""
+        self.slash.take("/invite Robert")
+        self.slash.take("/invite")
+        self.slash.take("/invite bob:")
+        self.assertEqual(self.asked, [("invite", "Robert"), ("invite", None)])
+        first, second = (
+            Invitation("lobby", f"{number}-piano-cactus", 600.0, Deferred()) for number in (7, 8)
+        )
+        self.answers[0].callback(first)
+        self.answers[1].callback(second)
+        name, *opened = self.told
+        assert isinstance(name, NotDone)
+        self.assertIsInstance(name.why, BadPetname)
+        command = "securechat accept securechat://relay.example/lobby"
+        self.assertEqual(
+            opened,
+            [InviteOpen("lobby", f"{number}-piano-cactus", command, 600.0) for number in (7, 8)],
+        )
+        first.friend.errback(OtherGone(label="lobby"))
+        self.assertIsInstance(self.told[-1], NotDone)
+        second.friend.errback(OSError(28, "No space left on device", "trust"))
+        self.assertIsInstance(self.told[-1], StorageFailed)
+
+    def test_end_of_an_invite(self) -> None:
+        """With the chat the invite ends."""
+        gone: list[object] = []
+        self.slash.take("/invite")
+        self.answers[0].callback(Invitation("lobby", "7-a-b", 600.0, Deferred(gone.append)))
+        self.slash.end()
+        self.assertEqual(len(gone), 1)
 
     def test_without_a_connection(self) -> None:
         """What has to wait says so."""

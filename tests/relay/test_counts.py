@@ -173,6 +173,7 @@ class RoomTests(CountsCase):
                 members_online=2,
                 members_behind=1,
                 newcomers_waiting=0,
+                mailboxes=0,
                 buffered_bytes=4 + ENOUGH,
                 history_backlog_bytes=7,
             ),

@@ -21,19 +21,25 @@ from securechat.group.detail import Why
 from securechat.relay.limits import Limits
 from securechat.wire import (
     FROM_CLIENT,
+    PAKE,
     SLICE,
     AddUser,
     Begin,
     Cancel,
     Challenge,
+    Claim,
+    Close,
     Code,
     Commit,
     ErrorLine,
     Found,
+    Invite,
+    Invited,
     Join,
     Leave,
     Leaves,
     Line,
+    Mail,
     Nack,
     NewUser,
     Response,
@@ -119,6 +125,7 @@ class Crowd:
         self.clients = [*self.relay.room(3), *(self.relay.client() for _ in range(7))]
         self.log, self.seq = self.clients[0].log, self.clients[0].seq
         self.attempts: dict[bytes, Iterator[None]] = {}
+        self.numbers: list[int] = []
 
     def pick(self, things: Sequence[T]) -> T:
         return self.data.draw(st.sampled_from(things))
@@ -170,6 +177,8 @@ class Crowd:
             for line in client.hear():
                 if isinstance(line, NewUser):
                     self.attempts[line.attempt] = self.steps(client, line)
+                elif isinstance(line, Invited):
+                    self.numbers.append(line.number)
             self.log = max(self.log, client.log, key=lambda log: log.epoch)
         self.seq = max(client.seq for client in self.clients)
         held = sum(connection.held for connection in self.relay.factory.connections)
@@ -226,6 +235,7 @@ class Crowd:
         """Return what makes lines that *client* might say."""
         log = self.log
         attempt = self.pick([bytes(16), *self.attempts])
+        number = self.pick([0, *self.numbers])
         says: list[Callable[[], Line | bytes]] = [
             lambda: Join("lobby"),
             lambda: Join("lobby"),
@@ -250,6 +260,10 @@ class Crowd:
             lambda: Commit(log.room),
             lambda: Found(client.creation("other").encode()),
             lambda: b"join other",
+            lambda: Invite(bytes(PAKE)),
+            lambda: Claim(number),
+            lambda: Mail(number, b"sealed"),
+            lambda: Close(number),
         ]
         if client.fingerprint in log.membership.index:
             says += [client.frame, lambda: Begin(log.room, client.update().encode())]

@@ -28,10 +28,16 @@ class BannerTests(SynchronousTestCase):
 
     def test_banner_has_versions_and_limits(self) -> None:
         """A client learns the protocol's version and the limits before it says anything."""
-        limits = Limits(rooms_per_connection=3, joins_per_connection=2, members_per_room=7)
+        limits = Limits(
+            rooms_per_connection=3,
+            joins_per_connection=2,
+            members_per_room=7,
+            mailboxes_per_connection=5,
+        )
         banner = Relay(limits=limits).connect().hears(Banner)
         self.assertEqual(banner.versions, (1,))
-        self.assertEqual(banner.limits, {"line": MAX_LINE, "rooms": 3, "joins": 2, "members": 7})
+        announced = {"line": MAX_LINE, "rooms": 3, "joins": 2, "members": 7, "mailboxes": 5}
+        self.assertEqual(banner.limits, announced)
 
     def test_nonce_is_fresh(self) -> None:
         """No two connections sign the same banner."""

@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from securechat.relay.sources import Doorstep, Notes, source
+from securechat.relay.sources import Doorstep, Quota, source
 
 LISTENER = IPv4Address("TCP", "192.0.2.1", 7117)
 
@@ -75,14 +75,14 @@ class DoorstepTests(SynchronousTestCase):
         self.assertTrue(doorstep.enter("a", 3))
 
 
-class NotesTests(SynchronousTestCase):
-    """`Notes`."""
+class QuotaTests(SynchronousTestCase):
+    """`Quota`."""
 
     def test_so_many_in_a_minute(self) -> None:
         """Of each source by itself."""
         clock = Clock()
-        notes = Notes(clock, 2)
+        quota = Quota(clock, 2)
         for _ in range(2):
-            self.assertEqual([notes.take("a") for _ in range(4)], [True, True, False, False])
-            self.assertTrue(notes.take("b"))
+            self.assertEqual([quota.take("a") for _ in range(4)], [True, True, False, False])
+            self.assertTrue(quota.take("b"))
             clock.advance(60)

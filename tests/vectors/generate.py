@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from spake2 import SPAKE2_B
 
-from securechat.encoding import Value, encode
+from securechat.encoding import Value, decode, encode
 from securechat.fingerprint import to_groups, to_words
 from securechat.group.admission import (
     ONE_USE,
@@ -51,6 +52,7 @@ from securechat.group.messages import Content, Frame, Header, Kind
 from securechat.group.roster import Policy, Vouchers
 from securechat.group.transcript import Transcript
 from securechat.identity import Identity
+from securechat.pairing import Code, Invited, Inviter
 from securechat.primitives import XWing, digest, encrypt, expand, extract, seal
 from securechat.revocation import revocation
 from securechat.succession import Succession, succession
@@ -540,6 +542,47 @@ def frames(story: Story) -> dict[str, Any]:
     return {"frames": written}
 
 
+def invite(story: Story) -> dict[str, Any]:
+    """Alice invites Bob by a code, and both sides of it."""
+    code, room = Code(7, "piano-cactus"), story.first_log.room
+    x, y = secret("x", 64), secret("y", 64)
+    a = Inviter(story.alice.bundle, "alice", LABEL, room, words=code.words, entropy=lambda _: x)
+    b = Invited(story.bob.bundle, "bob", LABEL, code, entropy=lambda _: y)
+    claim = b.claim(a.pake)
+    _, answer = a.claimed(code.number, claim)
+    pake_b, box = decode(claim)
+    id_a, id_b = (encode("securechat/v1", side, LABEL) for side in ("inviter", "invited"))
+    again = SPAKE2_B(code.words.encode(), id_a, id_b, entropy_f=lambda _: y)
+    again.start()
+    key: bytes = again.finish(a.pake)
+    th = digest("invite", LABEL, code.number, a.pake, pake_b)
+    group = again.params
+    return hexed(
+        label=LABEL,
+        number=code.number,
+        words=code.words,
+        code=str(code),
+        m=group.M.to_bytes(),
+        n=group.N.to_bytes(),
+        w=group.group.scalar_to_bytes(again.pw_scalar),
+        x_random=x,
+        y_random=y,
+        id_a=id_a,
+        id_b=id_b,
+        pake_a=a.pake,
+        pake_b=pake_b,
+        key=key,
+        th=th,
+        key_b=expand(key, "invite-claim", th),
+        claim=encode(1, story.bob.bundle.encode(), "bob"),
+        claim_box=box,
+        mail_b=claim,
+        key_a=expand(key, "invite-answer", th),
+        answer=encode(1, story.alice.bundle.encode(), "alice", room),
+        mail_a=answer,
+    )
+
+
 def wire(story: Story) -> dict[str, Any]:
     """A line of each verb, and lines that are none."""
     return {"lines": [described(line) for line in EXAMPLES], "refused": REFUSED}
@@ -548,7 +591,10 @@ def wire(story: Story) -> dict[str, Any]:
 def vectors() -> dict[str, dict[str, Any]]:
     """Return the contents of every file, by its name without ``.json``."""
     story = Story(dict(kept()))
-    makers = (fingerprints, certificates, log, keys, admission, changes, transcript, frames, wire)
+    makers = (
+        *(fingerprints, certificates, log, keys, admission, changes, transcript, frames),
+        *(invite, wire),
+    )
     return {make.__name__: make(story) for make in makers}
 
 

@@ -57,6 +57,14 @@ EXAMPLES: tuple[Line, ...] = (
     wire.Resumed(ROOM, 0),
     wire.Send(ROOM, 3, 1, 0, NONCE, SEALED),
     wire.FrameLine(ROOM, 8, 3, 1, 0, NONCE, SEALED),
+    wire.Invite(bytes(range(33))),
+    wire.Invited(7, 600),
+    wire.Claim(7),
+    wire.Claimed(7, bytes(range(33))),
+    wire.Mail(7, SEALED),
+    wire.Close(7),
+    wire.Closed(7),
+    wire.ErrorLine(Code.NO_MAILBOX, "7", "there is no such mailbox, or not any more"),
 )
 
 REFUSED = [
@@ -83,6 +91,8 @@ REFUSED = [
     "error busy - \u202esdrow",
     "banner 2,1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 line=1",
     "banner 1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 line=1,line=2",
+    "invite AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+    "claim 07",
 ]
 """Lines that everybody refuses."""
 
