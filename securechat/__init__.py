@@ -28,12 +28,15 @@ if TYPE_CHECKING:
         Rejoining,
         Replaying,
         StorageFailed,
+        TrustAdded,
+        TrustRemoved,
         Vouched,
         VoucherMet,
         Waiting,
     )
     from securechat.client.known import KnownRooms
     from securechat.client.state import KeptMessage, MemoryState, State
+    from securechat.client.trusting import TrustPolicy
     from securechat.errors import SecureChatError
     from securechat.group.detail import Why
     from securechat.group.events import (
@@ -79,12 +82,15 @@ _HOMES = {
         "Rejoining",
         "Replaying",
         "StorageFailed",
+        "TrustAdded",
+        "TrustRemoved",
         "Vouched",
         "VoucherMet",
         "Waiting",
     ),
     "securechat.client.known": ("KnownRooms",),
     "securechat.client.state": ("KeptMessage", "MemoryState", "State"),
+    "securechat.client.trusting": ("TrustPolicy",),
     "securechat.errors": ("SecureChatError",),
     "securechat.group.detail": ("Why",),
     "securechat.group.events": (
@@ -158,6 +164,9 @@ __all__ = [
     "State",
     "StateDirectory",
     "StorageFailed",
+    "TrustAdded",
+    "TrustPolicy",
+    "TrustRemoved",
     "TrustStore",
     "Uncertain",
     "Vouched",
