@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +133,8 @@ def chat(
             for room in client.kept:
                 names.learn(room.names)
 
-            def slash(room: Room, left: Callable[[], None]) -> Slash:
-                return Slash(client, room, names, questions, tell, left)
+            def slash(room: Room, talk: Conversation) -> Slash:
+                return Slash(client, room, names, questions, tell, talk.left)
 
             talk = Conversation(
                 reactor,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from securechat.cli.bot import bot
 from securechat.cli.chat import chat
 from securechat.cli.demo.command import demo
 from securechat.cli.failures import INTERRUPTED, exit_code, fail
@@ -15,10 +16,12 @@ from securechat.cli.governing import kick, policy, renew
 from securechat.cli.history import history
 from securechat.cli.identity import id_, init
 from securechat.cli.leaving import leave
+from securechat.cli.listening import listen
 from securechat.cli.members import members
 from securechat.cli.options import home_option, version_option
 from securechat.cli.relay import relay
 from securechat.cli.rooms import rooms
+from securechat.cli.sending import send
 from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
 from securechat.errors import SecureChatError
@@ -62,6 +65,7 @@ def securechat(home: Path) -> None:
       securechat chat ADDRESS                 enter a room; --found makes a new one
       securechat history ADDRESS              show what was said there, if you kept it
       securechat leave ADDRESS                leave it for good
+      securechat send ADDRESS MESSAGE         say one thing, from a script
 
     \b
     Exit codes:
@@ -75,6 +79,7 @@ def securechat(home: Path) -> None:
 for each in (
     *(demo, init, id_, succeed, trust),
     *(chat, members, leave, kick, policy, renew, history, rooms),
+    *(send, listen, bot),
     relay,
 ):
     securechat.add_command(each)

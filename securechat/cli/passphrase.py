@@ -33,6 +33,8 @@ class Passphrase:
     """
 
     source: Path | int | None = None
+    asks: bool = True
+    """Whether anybody may be asked."""
 
     def unlock(self, home: Path) -> Identity:
         """
@@ -46,6 +48,8 @@ class Passphrase:
             return keyfile.load(path, self._read(self.source))
         if not keyfile.needs_passphrase(path):
             return keyfile.load(path, None)
+        if not self.asks:
+            raise NoTerminal
         for _ in range(TRIES - 1):
             try:
                 return keyfile.load(path, _ask(f"Passphrase for {path}"))
