@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Rejoining,
         Replaying,
         StorageFailed,
+        TrustAdded,
+        TrustRemoved,
         Vouched,
         VoucherMet,
         Waiting,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from securechat.client.inviting import Invitation
     from securechat.client.known import KnownRooms
     from securechat.client.state import KeptMessage, MemoryState, State
+    from securechat.client.trusting import TrustPolicy
     from securechat.errors import SecureChatError
     from securechat.group.detail import Why
     from securechat.group.events import (
@@ -83,6 +86,8 @@ _HOMES = {
         "Rejoining",
         "Replaying",
         "StorageFailed",
+        "TrustAdded",
+        "TrustRemoved",
         "Vouched",
         "VoucherMet",
         "Waiting",
@@ -90,6 +95,7 @@ _HOMES = {
     "securechat.client.inviting": ("Invitation",),
     "securechat.client.known": ("KnownRooms",),
     "securechat.client.state": ("KeptMessage", "MemoryState", "State"),
+    "securechat.client.trusting": ("TrustPolicy",),
     "securechat.errors": ("SecureChatError",),
     "securechat.group.detail": ("Why",),
     "securechat.group.events": (
@@ -166,6 +172,9 @@ __all__ = [
     "State",
     "StateDirectory",
     "StorageFailed",
+    "TrustAdded",
+    "TrustPolicy",
+    "TrustRemoved",
     "TrustStore",
     "Trusted",
     "Uncertain",

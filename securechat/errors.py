@@ -1019,6 +1019,17 @@ class Undelivered(SecureChatError):
     fate: str = "Nobody knows whether they arrived."
 
 
+class NothingToSend(SecureChatError):
+    """There is no text to send: nothing was sent."""
+
+
+@_error
+class CommandEnded(SecureChatError):
+    """The command of the bot has not gone well: {how}."""
+
+    how: str
+
+
 @_error
 class NotThere(SecureChatError):
     """

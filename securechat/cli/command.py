@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from securechat.cli.bot import bot
 from securechat.cli.chat import chat
 from securechat.cli.completion import completion
 from securechat.cli.demo.command import demo
@@ -18,12 +19,14 @@ from securechat.cli.history import history
 from securechat.cli.identity import id_, init
 from securechat.cli.inviting import accept, invite
 from securechat.cli.leaving import leave
+from securechat.cli.listening import listen
 from securechat.cli.members import members
 from securechat.cli.options import home_option, version_option
 from securechat.cli.relay import relay
 from securechat.cli.revoking import revoke
 from securechat.cli.rooms import rooms
 from securechat.cli.rotating import rotate
+from securechat.cli.sending import send
 from securechat.cli.succeeding import succeed
 from securechat.cli.trusting import trust
 from securechat.errors import SecureChatError
@@ -71,6 +74,7 @@ def securechat(home: Path) -> None:
       securechat history ADDRESS              show what was said there, if you kept it
       securechat leave ADDRESS                leave it for good
       securechat doctor ADDRESS               find out what is wrong
+      securechat send ADDRESS MESSAGE         say one thing, from a script
 
     \b
     Exit codes:
@@ -84,6 +88,7 @@ def securechat(home: Path) -> None:
 for each in (
     *(demo, init, id_, rotate, succeed, revoke, trust),
     *(chat, invite, accept, members, leave, kick, policy, renew, history, rooms),
+    *(send, listen, bot),
     *(doctor, completion),
     relay,
 ):

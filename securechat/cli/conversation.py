@@ -9,7 +9,7 @@ something else be done in the room than to talk.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -28,8 +28,6 @@ from securechat.cli.happenings import (
 )
 from securechat.cli.homecoming import Homecoming
 from securechat.cli.questions import Questions, yes_or_no
-from securechat.cli.slash import Slash
-from securechat.cli.terminal import Terminal
 from securechat.client.client import ChatClient
 from securechat.client.events import Connected, Disconnected, Refusal, StorageFailed
 from securechat.client.refusals import removed
@@ -65,8 +63,25 @@ _LOST = (NotAMember, RelayForked, RoomKnown)
 _KEPT = "They are kept, and go out when you are in the room again."
 
 
-Errand: TypeAlias = Callable[[Room], Coroutine[Deferred[Any], Any, None]]
+Doing: TypeAlias = Callable[[Room], Coroutine[Deferred[Any], Any, None]]
 """What is to be done in a room."""
+
+
+class Lines(Protocol):
+    """Where the lines of the user come from: a terminal, or what is in its place."""
+
+    async def next_line(self) -> str | SecureChatError | None:
+        """Return the next line, or what is wrong with it; None at the end."""
+
+
+class Obeys(Protocol):
+    """Who takes lines that are for the command, and not for the room."""
+
+    def take(self, line: str) -> str | None:
+        """Return what *line* says in the room; None if it is obeyed."""
+
+    def end(self) -> None:
+        """Do nothing any more."""
 
 
 @attrs.frozen
@@ -84,24 +99,24 @@ class Acceptance:
 
 @attrs.define
 class Conversation:
-    """A user in a room, by a terminal."""
+    """A user in a room, by a terminal or a program."""
 
     reactor: Any
     client: ChatClient
     label: str
-    terminal: Terminal
+    lines: Lines
     questions: Questions
     tell: Callable[[Happening], None]
-    slash: Callable[[Room, Callable[[], None]], Slash] | None = None
-    """Makes what obeys lines with a slash, of the room, and of what hears that the user left."""
+    obeying: Callable[[Room, Conversation], Obeys] | None = None
+    """Makes what obeys some lines, of the room and of this conversation."""
     waits: bool = False
     """Whether it asks again, as long as nobody lets the user in."""
     acceptance: Acceptance | None = None
     """The invite by which the user comes, if it is by one."""
-    errand: Errand | None = None
+    doing: Doing | None = None
     """What to do in the room instead of talking; then it is over."""
     _homecoming: Homecoming | None = attrs.field(default=None, init=False)
-    _obeys: Slash | None = attrs.field(default=None, init=False)
+    _obeys: Obeys | None = attrs.field(default=None, init=False)
     _stored: bool = attrs.field(default=True, init=False)
     _doubtful: list[str] = attrs.field(factory=list, init=False)
     _left: bool = attrs.field(default=False, init=False)
@@ -139,9 +154,9 @@ class Conversation:
             accepted = self.acceptance
             await self.client.accept(accepted.code, self.label, accepted.petname)
         room = await self._enter(found, patient, rejoin)
-        if self.slash is not None:
-            self._obeys = self.slash(room, self._leave)
-        self._talking = Deferred.fromCoroutine((self.errand or self._talk)(room))
+        if self.obeying is not None:
+            self._obeys = self.obeying(room, self)
+        self._talking = Deferred.fromCoroutine((self.doing or self._talk)(room))
         try:
             await self._talking
         except CancelledError:
@@ -192,7 +207,7 @@ class Conversation:
     async def _asked_to_found(self) -> bool:
         while self.questions.somebody:
             self.tell(AskToFound(self.label))
-            line = await self.terminal.next_line()
+            line = await self.lines.next_line()
             if line is None:
                 break
             if isinstance(line, str) and (said := yes_or_no(line)) is not None:
@@ -200,13 +215,13 @@ class Conversation:
         return False
 
     async def _talk(self, room: Room) -> None:
-        while (line := await self.terminal.next_line()) is not None:
+        while (line := await self.lines.next_line()) is not None:
             if isinstance(line, SecureChatError):
                 self.tell(NotSent(line))
             elif not self.questions.answer(line) and line.strip():
                 text = line if self._obeys is None else self._obeys.take(line)
                 if text is not None:
-                    self._send(room, text)
+                    self.send(room, text).addErrback(_told)
             await self._fewer_than(MAX_UNDELIVERED)
         self.questions.end()
         delivered = Deferred.fromCoroutine(self._fewer_than(1))
@@ -217,28 +232,31 @@ class Conversation:
         if self._doubtful:
             raise self._undelivered()
 
-    def _leave(self) -> None:
+    def left(self) -> None:
         """The user has left the room: that is the end."""
         self._left = True
         if self._talking is not None:
             self._talking.cancel()
 
-    def _send(self, room: Room, text: str) -> None:
-        sent = self.client.send(room, text)  # never too long: the terminal sees to that
+    def send(self, room: Room, text: str) -> Deferred[int]:
+        """Send *text*, as `ChatClient.send` does; the end of the conversation waits for it."""
+        sent = self.client.send(room, text)
         self._under_way[sent] = text
-        sent.addCallbacks(self._delivered, self._unknown, (sent,), {}, (sent,))
+        return sent.addBoth(self._known, sent)
 
-    def _delivered(self, _: int, sent: Deferred[int]) -> None:
+    def _known(self, result: int | Failure, sent: Deferred[int]) -> int | Failure:
+        """
+        What became of *sent* is known; but not where the client has closed: it stays under way.
+        """
+        if isinstance(result, Failure):
+            if not result.check(FateUnknown):
+                return result
+            self._doubtful.append(self._under_way[sent])  # and the room has told
         del self._under_way[sent]
         if self._fewer is not None:
             fewer, self._fewer = self._fewer, None
             fewer.callback(None)
-
-    def _unknown(self, reason: Failure, sent: Deferred[int]) -> None:
-        """Else the client has closed, and will not learn what became of it: it stays under way."""
-        if reason.trap(FateUnknown, SecureChatError) is FateUnknown:
-            self._doubtful.append(self._under_way[sent])  # and the room has told
-            self._delivered(0, sent)
+        return result
 
     async def _fewer_than(self, most: int) -> None:
         while len(self._under_way) >= most:
@@ -284,3 +302,8 @@ class Conversation:
         if self._talking is not None and self._lost is None:
             self._lost = error
             self._talking.cancel()
+
+
+def _told(reason: Failure) -> None:
+    """The room, or the end of the conversation, tells what has become of a line."""
+    reason.trap(SecureChatError)

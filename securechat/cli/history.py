@@ -73,21 +73,24 @@ def history(
         for message in deque(_all(archive, room), maxlen=last) if last else _all(archive, room):
             found = True
             if as_json:
-                echo_json(
-                    {
-                        "event": "message",
-                        "room": label,
-                        "sender": names.person(message.sender),
-                        "text": message.text,
-                        "seq": message.seq,
-                        "when": message.when.isoformat(),
-                    }
-                )
+                echo_json(kept_value(message, label, names))
             else:
                 when = message.when.astimezone().strftime("%Y-%m-%d %H:%M")
                 click.echo(f"{when} {printable(f'{names.of(message.sender)}: {message.text}')}")
     if not found:
         _nothing(label)
+
+
+def kept_value(message: KeptMessage, label: str, names: Names) -> dict[str, object]:
+    """Return a *message* that was kept, for programs."""
+    return {
+        "event": "message",
+        "room": label,
+        "sender": names.person(message.sender),
+        "text": message.text,
+        "seq": message.seq,
+        "when": message.when.isoformat(),
+    }
 
 
 def _nothing(label: str) -> None:

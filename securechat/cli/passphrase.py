@@ -40,6 +40,8 @@ class Passphrase:
     """
 
     source: Path | int | None = None
+    asks: bool = True
+    """Whether anybody may be asked."""
 
     def unlock(self, home: Path) -> Identity:
         """
@@ -71,6 +73,8 @@ class Passphrase:
         if self.source is not None:
             secret = self._read(self.source)
             return opens(secret), secret
+        if not self.asks:
+            raise NoTerminal
         for _ in range(TRIES - 1):
             try:
                 return opens(secret := _ask(prompt)), secret

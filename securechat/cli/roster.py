@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from securechat.cli.names import Names
@@ -30,6 +30,11 @@ def lines(room: Room, names: Names, online: Container[bytes]) -> Iterator[str]:
         yield UNCONFIRMED
     if room.stuck:
         yield "You have lost its keys, and can neither read nor write: leave it and join again."
+
+
+def people(members: Iterable[bytes], names: Names) -> list[dict[str, object]]:
+    """Return who *members* are, by their fingerprints, for programs."""
+    return [names.person(each) for each in members]
 
 
 def value(room: Room, names: Names, online: Container[bytes]) -> dict[str, Any]:
@@ -72,8 +77,8 @@ def policy_value(label: str, membership: Membership, names: Names) -> dict[str, 
     return {
         "room": label,
         **rules(membership.policy),
-        "owners": [names.person(each) for each in membership.owners],
-        "moderators": [names.person(each) for each in membership.moderators],
+        "owners": people(membership.owners, names),
+        "moderators": people(membership.moderators, names),
     }
 
 

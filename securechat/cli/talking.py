@@ -125,10 +125,10 @@ class Talk:
             for room in client.kept:
                 names.learn(room.names)
 
-            def slash(room: Room, left: Callable[[], None]) -> Slash:
-                return Slash(client, room, names, questions, tell, left)
+            def slash(room: Room, talk: Conversation) -> Slash:
+                return Slash(client, room, names, questions, tell, talk.left)
 
-            async def errand(room: Room) -> None:
+            async def doing(room: Room) -> None:
                 assert self.act is not None
                 await self.act(Inside(reactor, client, room, terminal, tell))
 
@@ -142,7 +142,7 @@ class Talk:
                 slash if questions.somebody and self.act is None else None,
                 waits=self.waits,
                 acceptance=self.acceptance,
-                errand=None if self.act is None else errand,
+                doing=None if self.act is None else doing,
             )
             await talk.run(found=self.founds, patient=self.patient, rejoin=self.rejoins)
         finally:

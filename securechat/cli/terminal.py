@@ -11,7 +11,6 @@ Input from a terminal stays what the terminal makes of it: it edits the line, an
 from __future__ import annotations
 
 import os
-from collections import deque
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +20,8 @@ from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from securechat.cli.lines import LineQueue, Tide, TooLong
+from securechat.client.client import ChatClient
 from securechat.errors import MessageTooLong, NotText, SecureChatError
 from securechat.group.messages import MAX_BODY
 
@@ -32,20 +33,19 @@ _ERASE = "\x1b[K"  # from here to the end of the line
 
 @implementer(IHalfCloseableProtocol)
 class Terminal(Protocol):
-    """stdin and stdout of this process."""
+    """
+    stdin and stdout of this process.
+
+    :ivar deserted: fires when nobody reads the output any more.
+    """
 
     transport: Any
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._partial = b""
-        self._dropped = 0
-        """How many bytes before `_partial` the line had that were too many to keep."""
-        self._lines: deque[str | SecureChatError] = deque()
-        self._asking: Deferred[None] | None = None
-        self._at_end = False
+        self._input = LineQueue(MAX_BODY, self._flow)
         self._shown = ""
-        self._read_by_somebody = True
+        self.deserted: Deferred[None] = Deferred()
         self._closed: Deferred[None] = Deferred()
         StandardIO(self, reactor=reactor)
 
@@ -53,13 +53,13 @@ class Terminal(Protocol):
 
     async def next_line(self) -> str | SecureChatError | None:
         """Return the next line without its end, or what is wrong with it; None at the end."""
-        while not self._lines:
-            if self._at_end:
-                return None
-            self._asking = Deferred()
-            self.transport.resumeProducing()
-            await self._asking
-        return self._lines.popleft()
+        line = await self._input.next()
+        if isinstance(line, TooLong):
+            return MessageTooLong(size=line.size, most=MAX_BODY)
+        try:
+            return None if line is None else line.decode("utf-8")
+        except UnicodeDecodeError:
+            return NotText()
 
     def write(self, line: str) -> None:
         """Write *line*; if nobody reads the output any more, to nobody."""
@@ -74,9 +74,14 @@ class Terminal(Protocol):
         self._shown = text
         self.transport.write(f"\r{text}{_ERASE}".encode(errors="backslashreplace"))
 
+    def follow(self, client: ChatClient) -> None:
+        """Let *client* hear no more than whoever reads the output takes."""
+        self.transport.registerProducer(Tide(client.pause_reading, client.resume_reading), True)
+
     async def close(self) -> None:
         """Wait until all is written, and leave stdin and stdout as they were."""
-        if self._read_by_somebody:
+        if not self.deserted.called:
+            self.transport.unregisterProducer()
             self.transport.loseConnection()
             self._closed.addTimeout(FLUSH_SECONDS, self._reactor, lambda _, __: None)
             await self._closed
@@ -85,54 +90,25 @@ class Terminal(Protocol):
     # What StandardIO calls
 
     def connectionMade(self) -> None:
-        self.transport.pauseProducing()
+        self._flow(False)
 
     def dataReceived(self, data: bytes) -> None:
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            self._keep(line)
-            self._end_line()
-        self._keep(rest)
-        self._wake()
+        self._input.feed(data)
 
     def readConnectionLost(self) -> None:
-        if self._partial or self._dropped:
-            self._end_line()
-        self._at_end = True
-        self._wake()
+        self._input.end()
 
     def writeConnectionLost(self) -> None:
         """Whoever read the output has enough: that is the end of the input as well."""
-        self._read_by_somebody = False
-        self.transport.pauseProducing()
-        self._at_end = True
-        self._wake()
+        self._flow(False)
+        self._input.end(whole=False)
+        self.deserted.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closed.callback(None)
 
-    # Lines
-
-    def _keep(self, piece: bytes) -> None:
-        self._partial += piece
-        if len(self._partial) > MAX_BODY + 1:  # and one for a carriage return
-            self._dropped += len(self._partial)
-            self._partial = b""
-
-    def _end_line(self) -> None:
-        line = self._partial.removesuffix(b"\r")
-        size = self._dropped + len(line)
-        self._partial, self._dropped = b"", 0
-        if size > MAX_BODY:
-            self._lines.append(MessageTooLong(size=size, most=MAX_BODY))
-            return
-        try:
-            self._lines.append(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            self._lines.append(NotText())
-
-    def _wake(self) -> None:
-        if (self._lines or self._at_end) and self._asking is not None:
-            asking, self._asking = self._asking, None
+    def _flow(self, flowing: bool) -> None:
+        if flowing:
+            self.transport.resumeProducing()
+        else:
             self.transport.pauseProducing()
-            asking.callback(None)

@@ -71,6 +71,10 @@ class JSONView:
         self._names = names
 
     def __call__(self, event: Happening) -> str:
+        return to_json(self.value(event))
+
+    def value(self, event: Happening) -> dict[str, object]:
+        """Return the object."""
         if isinstance(event, Named):
             self._names.hear(event)
         fields = {
@@ -78,7 +82,7 @@ class JSONView:
             for name, value in attrs.asdict(event, recurse=False).items()
         }
         name = re.sub("(?<=[a-z])(?=[A-Z])", "_", type(event).__name__).lower()
-        return to_json({"event": name, **fields})
+        return {"event": name, **fields}
 
     def _value(self, value: object) -> object:
         match value:

@@ -42,6 +42,8 @@ from securechat.client.events import (
     Refusal,
     Rejoining,
     StorageFailed,
+    TrustAdded,
+    TrustRemoved,
     VoucherMet,
     Waiting,
 )
@@ -184,6 +186,13 @@ class Wording:
                 return event.text
             case NotDone():
                 return str(event.why)
+            case TrustAdded():
+                return self._trust_added(event)
+            case TrustRemoved():
+                return (
+                    f"you trust {name(event.member)} no more: they were removed, and only the word "
+                    "of another stood for them"
+                )
             case NewcomerAsks():
                 return self._newcomer(event)
             case NotVouched():
@@ -314,6 +323,14 @@ class Wording:
 
     def _list(self, members: tuple[bytes, ...]) -> str:
         return ", ".join(map(self._names.of, members)) or "nobody"
+
+    def _trust_added(self, event: TrustAdded) -> str:
+        name = self._names.of
+        if event.voucher is None:
+            why = f"they let you into #{event.label}, where you knew nobody"
+        else:
+            why = f"{name(event.voucher)} vouched for them"
+        return f"you trust {name(event.member)} from now on, since {why}: {to_groups(event.member)}"
 
     def _verb(self, member: bytes, theirs: str, mine: str) -> str:
         return mine if self._names.of(member) == ME else theirs

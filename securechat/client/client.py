@@ -42,10 +42,12 @@ from securechat.client.refusals import error_for
 from securechat.client.renewing import Schedule
 from securechat.client.rooms import Rooms
 from securechat.client.state import State
+from securechat.client.trusting import TrustPolicy
 from securechat.client.vouching import MayVouch, Vouching, always
 from securechat.errors import (
     AlreadyThere,
     CodeSpent,
+    ConnectionLost,
     KeysGone,
     NoMailboxes,
     NoSuchMember,
@@ -97,6 +99,7 @@ class ChatClient:
         known: KnownRooms | None = None,
         state: State | None = None,
         may_vouch: MayVouch = always,
+        trust_policy: TrustPolicy = TrustPolicy.PIN,
         tap: Tap = no_tap,
         chance: Callable[[], float] = _chance,
     ) -> None:
@@ -112,6 +115,7 @@ class ChatClient:
         :param state: where rooms are kept, so that the client can come back to them after it was
             started anew; None: in memory only.
         :param may_vouch: asked before this member vouches for somebody trusted.
+        :param trust_policy: whom the client adds by itself to *trust*, where nobody attends it.
         :param tap: sees every line that is sent and received.
         :param chance: random numbers from 0 to 1, for what must not be predictable.
         :raises NeedsEndpoint: for an onion service without *endpoint*.
@@ -142,11 +146,12 @@ class ChatClient:
             emit=self._emit,
             silent=self._silent,
             journal=Journal(reactor, state, self.address, self._not_stored),
+            policy=trust_policy,
         )
         self._rooms = Rooms(self._party, known or KnownRooms(), self.address, name)
         for parts in () if state is None else state.rooms(self.address):
             renewal = parts.pop(Schedule.PART, None)
-            self._rooms.remember(Room.restore(identity, parts, self._party.trusts), renewal)
+            self._rooms.remember(Room.restore(identity, parts, self._party.confirms), renewal)
         self._vouching = Vouching(self._party, may_vouch)
         self._mailboxes = Mailboxes()
         self._name = name
@@ -325,6 +330,19 @@ class ChatClient:
         """
         return maybeDeferred(self._online, room)
 
+    def pause_reading(self) -> None:
+        """
+        Hear nothing more from the relay until `resume_reading`: for who cannot keep up with what
+        observers are told. What was read already is still told, no more than some hundred
+        kilobytes. What comes meanwhile waits at the relay, which hangs up in the end; nothing
+        is dialled before `resume_reading` either, and then all of it comes.
+        """
+        self._link.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Hear again what there is to hear."""
+        self._link.resume_reading()
+
     def close(self) -> Deferred[None]:
         """
         Close the connection and stay away. Fires when it is closed. Who has just turned away
@@ -338,7 +356,7 @@ class ChatClient:
         label = self._new_label(text)
         if self._rooms.known(label) is not None:
             raise RoomKnown(label=label)
-        room = Room.found(self._identity, label, policy or Policy(), self._party.trusts)
+        room = Room.found(self._identity, label, policy or Policy(), self._party.confirms)
         founding = Founding(self._party, self._rooms, room, self._founded)
         self._foundings[label] = founding
         return founding.done
@@ -601,7 +619,12 @@ class ChatClient:
         self._link.abort(error)
 
     def _silent(self, seconds: float) -> None:
-        self._link.abort(RelaySilent(address=str(self.address), seconds=seconds))
+        address = str(self.address)
+        if self._link.paused:
+            why = f"nothing was read at this end for {seconds:.0f} s"
+            self._link.abort(ConnectionLost(address=address, why=why))
+        else:
+            self._link.abort(RelaySilent(address=address, seconds=seconds))
 
     def _emit(self, event: Event) -> None:
         for observer in list(self._observers):

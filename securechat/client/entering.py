@@ -70,9 +70,9 @@ class Entering:
         self._party.say(Roster(self._entry.room, self._entry.epoch, len(self._snapshot)))
 
     def _enter(self) -> None:
-        me, trusts = self._party.identity, self._party.trusts
+        me, confirms = self._party.identity, self._party.confirms
         try:
-            room = Room.enter(me, self._label, self._entrance, bytes(self._snapshot), trusts)
+            room = Room.enter(me, self._label, self._entrance, bytes(self._snapshot), confirms)
         except (Malformed, EntryRefused) as error:
             self._fail(self._refused(str(error)))
             return

@@ -108,6 +108,28 @@ class Paired(RoomEvent):
 
 
 @attrs.frozen
+class TrustAdded(RoomEvent):
+    """
+    By its `TrustPolicy` the client trusts *member* from now on: it let this newcomer in
+    (*how* is ``first-use``), or the trusted *voucher* has vouched for it (``vouched``).
+    """
+
+    member: bytes
+    how: str
+    voucher: bytes | None
+
+
+@attrs.frozen
+class TrustRemoved(RoomEvent):
+    """
+    By its `TrustPolicy` the client trusts *member* no more, which was kicked, and for which only
+    a voucher's word stood.
+    """
+
+    member: bytes
+
+
+@attrs.frozen
 class Replaying(RoomEvent):
     """What was missed is on its way: all up to *seq* is here, and there is more."""
 

@@ -222,7 +222,7 @@ class Joining:
 
     def _answer(self, line: Vouch) -> None:
         party, number = self._party, line.attempt
-        attempt = joiner(party.identity, number, self.label, party.trusts, self._last)
+        attempt = joiner(party.identity, number, self.label, self._may_let_in, self._last)
         try:
             bundle = Bundle.decode(line.bundle)
             party.knows(bundle)
@@ -240,6 +240,11 @@ class Joining:
             self._wait(self._stalled)
             party.emit(VoucherMet(self.label, bundle.fingerprint))
             party.say(Challenge(number, challenge))
+
+    def _may_let_in(self, voucher: bytes) -> bool:
+        """Whether to enter on the word of *voucher*."""
+        party = self._party
+        return party.trusts(voucher) or (self._known is None and party.trusting.believes(voucher))
 
     def _stranger(self, number: bytes, error: VoucherUnknown) -> None:
         if self._patient:
@@ -321,6 +326,8 @@ class Joining:
             self._answer_next()
 
     def _entered(self, membership: Membership) -> None:
+        if self._known is None:
+            self._party.trusting.entered(membership.room)  # first: who is in never was outside
         membership.enter()
         self._stop()
         self.done.callback(membership.room)

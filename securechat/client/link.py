@@ -84,6 +84,8 @@ class Link:
         self._dialling: Deferred[ClientProtocol] | None = None
         self._stopped = False  # whether the dialling was
         self._connection: ClientProtocol | None = None
+        self._paused = False
+        self._put_off = False  # whether it is time for another try, but for the pause
         self._connecting: Waiters[None] = Waiters(self._forsaken)
         self._closing: Waiters[None] = Waiters()
 
@@ -105,8 +107,30 @@ class Link:
         self._dial()
         return done
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is heard, since nobody wants to hear it."""
+        return self._paused
+
+    def pause_reading(self) -> None:
+        """Hear nothing more, nor make another connection, until `resume_reading`."""
+        self._paused = True
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Hear again what there is to hear."""
+        self._paused = False
+        if self._connection is not None:
+            self._connection.resume_reading()
+        elif self._put_off:
+            self._dial()
+
     def close(self) -> Deferred[None]:
         """Close the connection, or stop trying. Fires when there is none."""
+        self._put_off = False
+        if self.paused:
+            self.resume_reading()  # to see the relay close its end
         self._stop_pausing()
         self._connecting.fail(NotConnected())
         done = self._closing.wait()
@@ -142,6 +166,7 @@ class Link:
     # Dialling
 
     def _dial(self) -> None:
+        self._put_off = False
         self._stop_pausing()
         if self._dialling is None and self._connection is None:
             self._stopped = False
@@ -164,6 +189,8 @@ class Link:
 
     def _made(self, protocol: ClientProtocol) -> None:
         self._dialling, self._connection = None, protocol
+        if self.paused:
+            protocol.pause_reading()
         self._connected()
         self._connecting.fire(None)
 
@@ -183,8 +210,14 @@ class Link:
             return None
         self._failures += 1
         pause = self._pause(self._failures)
-        self._retry = self._reactor.callLater(pause, self._dial)
+        self._retry = self._reactor.callLater(pause, self._dial_again)
         return pause
+
+    def _dial_again(self) -> None:
+        if self.paused:
+            self._put_off = True
+        else:
+            self._dial()
 
     def _rest(self) -> None:
         """There is no connection, and none is being made: is one wanted by now?"""

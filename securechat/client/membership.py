@@ -302,6 +302,7 @@ class Membership:
             self._spoke = True
 
     def _tell(self, event: RoomEvent) -> None:
+        self._party.trusting.heard(self.room, event)
         match event:
             case Delivered():
                 self._heartbeat.answered()

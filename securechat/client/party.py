@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from securechat.client.events import Event, StorageFailed
 from securechat.client.journal import Journal
 from securechat.client.state import now
+from securechat.client.trusting import Trusting, TrustPolicy
 from securechat.errors import PetnameTaken, SecureChatError
 from securechat.fingerprint import to_groups
 from securechat.identity import Bundle, Identity
@@ -48,12 +49,14 @@ class Party:
         emit: Callable[[Event], None],
         silent: Callable[[float], None],
         journal: Journal,
+        policy: TrustPolicy = TrustPolicy.PIN,
     ) -> None:
         """
         :param chance: random numbers from 0 to 1.
         :param say: sends a line, where there is a connection.
         :param silent: hears that the relay has not answered for so many seconds.
         :param journal: stores what becomes of rooms before anybody hears of it.
+        :param policy: whom the client comes to trust by itself.
         """
         self.identity = identity
         self.clock = clock
@@ -66,6 +69,9 @@ class Party:
         """Held by the one room in which a change is on its way: a connection has one at a time."""
         self._trust = trust
         self._looked = clock.seconds()
+        self.trusting = Trusting(
+            policy, identity.fingerprint, trust, self.trusts, emit, self.storing
+        )
         self._discreet: set[IDelayedCall] = set()
 
     # Trust
@@ -74,6 +80,15 @@ class Party:
         """Whether *fingerprint* is among the trusted identities, now or a second ago."""
         self._look_again()
         return fingerprint in self._trust
+
+    def confirms(self, fingerprint: bytes) -> bool:
+        """
+        Whether a room in which *fingerprint* speaks is the one that the user's friends are in:
+        it is trusted on more than somebody's word.
+        """
+        self._look_again()
+        known = self._trust.find(fingerprint)
+        return known is not None and known.verified
 
     def revoked(self, fingerprint: bytes) -> bytes | None:
         """

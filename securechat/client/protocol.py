@@ -148,6 +148,14 @@ class ClientProtocol(LineOnlyReceiver):
         self._tap("C", raw)
         self.transport.write(raw + self.delimiter)
 
+    def pause_reading(self) -> None:
+        """Read nothing more; what was read already is heard yet."""
+        self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self.transport.resumeProducing()
+
     def close(self) -> None:
         """Close the connection, and abort it if the relay does not answer that in time."""
         why = ConnectionLost(address=str(self.address), why="it was closed at this end")
