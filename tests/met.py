@@ -129,6 +129,19 @@ MET = {
     "CalledYou": "tests.cli.test_slash.WhomTests.test_you",
     "NoSuchCommand": "tests.cli.test_slash.SlashTests.test_kick",
     "Deviation": "tests.cli.test_demo.EvidenceTests.test_plain_text",
+    "FingerprintDiffers": "tests.cli.test_verifying.VerifyTests.test_other_words",
+    "BadCode": "tests.test_pairing.CodeTests.test_what_is_wrong",
+    "WrongCode": "tests.client.test_inviting.SpentTests.test_wrong_words",
+    "CodeRefused": "tests.client.test_inviting.SpentTests.test_another_room",
+    "CodeSpent": "tests.client.test_inviting.SpentTests.test_no_such_number",
+    "InviteExpired": "tests.client.test_inviting.SpentTests.test_expired",
+    "OtherGone": "tests.client.test_inviting.SpentTests.test_newcomer_goes_away",
+    "NotInYet": "tests.cli.test_codes.HostTests.test_friend_who_does_not_come_in",
+    "OwnInvite": "tests.test_pairing.PairTests.test_own_side",
+    "NoMailboxes": "tests.client.test_inviting.RefusedTests.test_no_mailboxes",
+    "NobodyToAsk": "tests.cli.test_verifying.VerifyTests.test_nobody_to_ask",
+    "NoBackup": "tests.test_backup.BackupTests.test_no_backup",
+    "NothingToRemember": "tests.cli.test_remembering.RememberTests.test_nothing_to_remember",
 }
 
 

@@ -179,7 +179,7 @@ class Wording:
                     f"it. It is good once, for {minutes(event.seconds)}. They type: {event.command}"
                 )
             case Paired():
-                return f"{name(event.friend)} has come with the code; you trust each other now"
+                return f"{name(event.friend)} knows the code: you trust each other now"
             case SameName():
                 return self._same_name(event)
             case Notice():
