@@ -123,6 +123,8 @@ MET = {
     "IdentityExists": "tests.cli.test_identity.InitTests.test_never_overwrites",
     "NotText": "tests.cli.test_terminal_in_memory.TerminalTests.test_line_that_is_no_text",
     "Undelivered": "tests.cli.test_conversation.ConversationTests.test_end_does_not_wait_for_ever",
+    "NothingToSend": "tests.cli.test_send.TextTests.test_nothing",
+    "CommandEnded": "tests.cli.test_child.ChildTests.test_status",
     "NotThere": "tests.cli.test_visiting.VisitorTests.test_nothing_kept",
     "NobodyCalled": "tests.cli.test_slash.WhomTests.test_nobody",
     "SeveralCalled": "tests.cli.test_slash.WhomTests.test_own_words",

@@ -39,7 +39,7 @@ def bot(errand: Errand, command: tuple[str, ...], vouch: str) -> None:
     has some seconds to end. Options of COMMAND need a "--" before COMMAND.
 
     You are let in as by "securechat chat", and stay a member. Nobody is asked anything, so the
-    passphrase of the identity comes from a file, or it has none.
+    passphrase of the identity comes from a file, or is remembered, or it has none.
 
     \b
     Example:

@@ -52,6 +52,7 @@ class HelpTests(SynchronousTestCase):
         paths = "init", "id", "trust add", "rooms forget", "relay backup", "relay verify"
         for path in (
             *paths,
+            *("send", "listen", "bot"),
             *("doctor", "completion"),
             "trust import",
             "trust verify",
