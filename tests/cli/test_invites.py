@@ -150,7 +150,7 @@ class TerminalTests(InviteTestCase):
         await alice.says("They type: securechat accept 'securechat://")
         bob = self.run_at(self.bob, "accept", told.split()[3].rstrip(":"), terminal=True)
         await bob.says("you are in #lobby, with alice")
-        await alice.says("Robert has come with the code")
+        await alice.says("Robert knows the code: you trust each other now")
         await alice.says("Robert is in: you vouched for them")
         alice.type("welcome")
         await bob.says("\nalice: welcome\r\n")
