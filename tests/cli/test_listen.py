@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 
 from securechat.group.events import Message
+from securechat.identity import Identity
+from securechat.trust import TrustStore
 from tests.cli.insiders import InsiderTestCase
 
 
@@ -40,6 +43,21 @@ class ListenTests(InsiderTestCase):
         await alice.says("hello")
         await bob.says("alice: hello\n")
         self.assertNotIn(Message, {type(each) for each in alice.events})
+        bob.kill("TERM")
+        await self.ends(bob, 130)
+
+    async def test_namesake(self) -> None:
+        """A stranger under the name of a friend is told of, as in a chat."""
+        self.trust(self.alice, self.carol)
+        self.trust(self.carol, self.alice)
+        friend = Identity.generate().fingerprint
+        store = TrustStore.open(self.bob, self.identities[self.bob])
+        store.add("Carol", friend, "typed", datetime.now(UTC))
+        await self.insider(self.alice)
+        bob = self.start("listen", "--home", self.bob, str(self.address))
+        await bob.says("you are in #lobby")
+        await self.insider(self.carol, found=False)
+        await bob.says("! Somebody in #lobby, whom alice let in, goes by the name of Carol")
         bob.kill("TERM")
         await self.ends(bob, 130)
 
