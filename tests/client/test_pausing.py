@@ -65,6 +65,16 @@ class PausingTests(SynchronousTestCase):
         self.network.turn(10)
         self.assertTrue(self.bob.chat.connected)
 
+    def test_paused_before_the_next_try(self) -> None:
+        """No other connection is made until there is somebody to hear it."""
+        self.bob.transport.lose()
+        self.bob.chat.pause_reading()
+        self.network.turn(10)
+        self.assertFalse(self.bob.chat.connected)
+        self.bob.chat.resume_reading()
+        self.network.settle()
+        self.assertTrue(self.bob.chat.connected)
+
     def test_for_long(self) -> None:
         """The connection is given up in the end, for which the relay is not blamed."""
         self.bob.chat.pause_reading()
