@@ -107,7 +107,7 @@ class ProcessTestCase(TestCase):
 
     timeout = 60
     if "SECURECHAT_LOWEST" in os.environ:
-        # They are half of the time of all tests; the demo is one of them, and runs.
+        # They are half of the time of all tests.
         skip = "what depends on versions is met in one process; whole commands run with the newest"
 
     def start(
