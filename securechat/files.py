@@ -137,12 +137,13 @@ def exchange(new: Path, place: Path, aside: Path) -> None:
     Put the directory *new* in the place of the directory *place*, and that one *aside*; all are
     in one directory, and there is no *aside*.
 
-    :raises OSError: if that cannot be done; all is as it was then.
+    :raises OSError: if that cannot be done; all is as it was then, also where it is interrupted,
+        but by the end of the process.
     """
     os.rename(place, aside)
     try:
         os.rename(new, place)
-    except OSError:
+    except BaseException:
         os.rename(aside, place)
         raise
     _sync(place.parent)

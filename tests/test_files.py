@@ -138,6 +138,24 @@ class FileTests(SynchronousTestCase):
         self.assertEqual([*self.home.iterdir()], [self.home / "new"])
         self.assertFalse(other.exists())
 
+    def test_exchange_interrupted(self) -> None:
+        """Ctrl-C in the middle of it leaves all as it was, too."""
+        new, aside = self.home.with_name("new"), self.home.with_name("aside")
+        for each in self.home, new:
+            each.mkdir(parents=True)
+        rename, done = os.rename, list[Path]()
+
+        def interrupted(source: Path, target: Path) -> None:
+            done.append(source)
+            if len(done) == 2:
+                raise KeyboardInterrupt
+            rename(source, target)
+
+        self.patch(os, "rename", interrupted)
+        self.assertRaises(KeyboardInterrupt, exchange, new, self.home, aside)
+        self.assertEqual(done, [self.home, new, aside])
+        self.assertTrue(self.home.exists() and new.exists() and not aside.exists())
+
     def test_lock(self) -> None:
         """While one program holds the lock another cannot have it, and afterwards it can."""
         private_directory(self.home)
