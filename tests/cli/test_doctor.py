@@ -21,7 +21,7 @@ from zope.interface import implementer
 from securechat import keyfile
 from securechat.address import Address, pin_text
 from securechat.channel import pin_of
-from securechat.cli.doctor import local, look, remote
+from securechat.cli.doctor import command, local, look, remote
 from securechat.cli.doctor.findings import Finding, Level, Report
 from securechat.cli.doctor.local import Here
 from securechat.cli.doctor.remote import Caller, There
@@ -182,6 +182,16 @@ class LocalTests(CommandTestCase):
         self.assertEqual(self.findings()["lock"], ("ok", "no chat is running here"))
         (self.home / LOCK_FILE).chmod(0o644)
         self.assertEqual(self.findings(code=1)["lock"][0], "wrong")
+        found: list[Finding] = []
+        report = Report(found.append)
+        with ExitStack() as held:
+            here = Here(self.home, report)
+            here.examine(Passphrase(), held)
+            caller = command._caller(
+                here, Address.parse("securechat://relay.example"), False, report
+            )
+        self.assertFalse(caller.own)  # it would be cut off if it is running
+        self.assertIn("whether a chat is running here could not be seen", found[-1].words)
 
     def test_disk(self) -> None:
         """Little space is a warning, before there is none."""

@@ -103,6 +103,8 @@ def _caller(here: Here, address: Address, no_login: bool, report: Report) -> Cal
     """Return who is to log in, after having said why that is not the user."""
     if here.in_use is not None:
         why = f"{here.in_use.holder} is connected as you, perhaps, and would be cut off"
+    elif not here.is_free:
+        why = "whether a chat is running here could not be seen, and it would be cut off"
     elif no_login:
         why = "you have asked for it (--no-login)"
     elif here.identity is None:

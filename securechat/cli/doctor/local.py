@@ -56,6 +56,7 @@ class Here:
     :ivar trust: whom that one trusts, if that could be.
     :ivar known: which rooms it knows, if that could be.
     :ivar in_use: who goes on from what is kept here at this moment.
+    :ivar is_free: whether it is known that nobody does.
     """
 
     def __init__(self, home: Path, report: Report) -> None:
@@ -63,6 +64,7 @@ class Here:
         self.trust: TrustStore | None = None
         self.known: KnownRooms | None = None
         self.in_use: StateInUse | None = None
+        self.is_free = False
         self._home = home
         self._report = report
         self._sound = False  # whether what is kept of rooms can be used
@@ -192,11 +194,13 @@ class Here:
 
     def _lock(self, held: ExitStack) -> None:
         if not (self._home / LOCK_FILE).exists():  # nor is this
+            self.is_free = True
             self._report.ok("lock", "no chat has run here yet")
             return
         with self._report.looking("lock"):
             try:
                 held.callback(Lock(self._home).release)
+                self.is_free = True
                 self._report.ok("lock", "no chat is running here")
             except StateInUse as error:
                 self.in_use = error
