@@ -95,7 +95,10 @@ def init(
 
 
 @click.group(
-    "id", short_help="Show your fingerprint, for friends to trust.", invoke_without_command=True
+    "id",
+    short_help="Show your fingerprint, for friends to trust.",
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",  # which older versions of click do not say so
 )
 @click.option("--export", is_flag=True, help="Write your bundle (your public keys) as text.")
 @passphrase_options
