@@ -30,7 +30,7 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             show("!", "deaf")
             while True:
-                time.sleep(3600)
+                time.sleep(3600)  # until it is killed: that is what is tested
         message = json.loads(line)
         event = message.get("params", {}) if isinstance(message, dict) else {}
         if event.get("event") != "message":

@@ -15,7 +15,7 @@ from securechat.errors import CommandEnded
 from tests.cli.processes import reactor
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)\n"
-DEAF += "while True: time.sleep(60)"
+DEAF += "while True: time.sleep(60)"  # until it is killed: that is what is tested
 
 
 class Client:

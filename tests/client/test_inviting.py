@@ -129,7 +129,7 @@ class PairTests(InvitingCase):
         """Nobody comes by the name of somebody else."""
         self.alice.trusted.add("Bob", bytes(32), "typed", WRITTEN)
         self.accept(self.invite().code)
-        self.assertEqual(self.alice.trusted.find(self.bob.fingerprint).petname, "bob 2")  # type: ignore[union-attr]
+        self.assertEqual(self.alice.trusted.find(self.bob.fingerprint).petname, "bob 2")  # type: ignore[union-attr]  # it is found
 
     def test_petname_that_cannot_be(self) -> None:
         """A petname that is none, or another's, is refused before a code is made or spent."""
@@ -146,7 +146,7 @@ class PairTests(InvitingCase):
         code = self.invite("friend").code
         self.alice.trusted.add("friend", bytes(32), "typed", WRITTEN)
         self.accept(code)
-        self.assertEqual(self.alice.trusted.find(self.bob.fingerprint).petname, "friend 2")  # type: ignore[union-attr]
+        self.assertEqual(self.alice.trusted.find(self.bob.fingerprint).petname, "friend 2")  # type: ignore[union-attr]  # it is found
 
     def test_who_is_trusted_already(self) -> None:
         """Whom one trusts, by hearsay too, keeps the petname, and is known from the owner now."""
@@ -198,7 +198,7 @@ class RefusedTests(InvitingCase):
     def test_no_mailboxes(self) -> None:
         """To a relay that does not announce any nothing is said."""
         for person in self.alice, self.bob:
-            person.chat._link._connection.limits = {"rooms": 64}  # type: ignore[union-attr]
+            person.chat._link._connection.limits = {"rooms": 64}  # type: ignore[union-attr]  # there is one
         self.fails(self.alice.chat.invite(room(self.alice)), NoMailboxes)
         self.fails(self.accept("7-zoo-zoo"), NoMailboxes)
         self.assertEqual((said(self.alice, Invite), said(self.bob, Claim)), ([], []))
@@ -431,11 +431,11 @@ class DoubtTests(InvitingCase):
             raise OSError(28, "No space left on device", "trust")
 
         invitation = self.invite()
-        self.alice.trusted.add = full  # type: ignore[assignment,method-assign]
+        self.alice.trusted.add = full  # type: ignore[assignment,method-assign]  # in its place
         self.fails(self.accept(invitation.code), CodeRefused)
         self.fails(invitation.friend, OSError)
         del self.alice.trusted.add
-        self.bob.trusted.add = full  # type: ignore[assignment,method-assign]
+        self.bob.trusted.add = full  # type: ignore[assignment,method-assign]  # in its place
         self.fails(self.accept(self.invite().code), OSError)
 
 
