@@ -4,7 +4,8 @@ Invites: two people who share a short code give each other their bundles, throug
 A code is a number and two words, ``7-piano-cactus``: the number finds the mailbox at the
 relay, and the words, which the relay never sees, are the password of SPAKE2 (Abdalla and
 Pointcheval, 2005), in which A is who invites, and B who accepts. Who sits between can try one
-pair of words, of four million, and is noticed by that; to record all of it teaches nothing.
+pair of words, of four million, with either side, and is noticed by that; to record all of it
+teaches nothing.
 
 ::
 
